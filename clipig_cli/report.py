@@ -1,0 +1,114 @@
+"""What people see of a run: progress, statistics, and the config beside the picture."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import io
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import click
+from ruamel.yaml import YAML
+from tqdm import tqdm
+
+from clipig_core.config import Config
+from clipig_core.run import Run, Step
+from clipig_core.statistics import Statistics
+
+BAR_SECONDS = 0.2
+LINE_SECONDS = 10.0
+
+
+class Reporter:
+    """Follows a run: decides when to save, shows progress, gathers statistics."""
+
+    def __init__(self, config: Config, run: Run, image: Path) -> None:
+        self.run = run
+        self.verbose: int = config.constant("verbose")
+        self.interval: int | float = config.constant("snapshot_interval")
+        self.statistics = Statistics()
+        self.started = self._saved = time.monotonic()
+        self._shown = 0.0
+        self.done = 0
+        self._terminal = sys.stderr.isatty()
+        self.bar = tqdm(
+            total=run.epochs - run.start_epoch,
+            desc=image.name,
+            unit="epoch",
+            leave=False,
+            disable=self.verbose < 1 or not self._terminal,
+        )
+
+    def __enter__(self) -> Reporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.close()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def update(self, step: Step) -> bool:
+        """Take note of an epoch; True if it is time for a snapshot."""
+        self.done += 1
+        self.statistics.add(step)
+        if self.verbose:
+            self._show(step)
+        if isinstance(self.interval, int):
+            return self.interval > 0 and self.done % self.interval == 0
+        due = self.interval > 0 and time.monotonic() - self._saved >= self.interval
+        if due:
+            self._saved = time.monotonic()
+        return due
+
+    def _show(self, step: Step) -> None:
+        now = time.monotonic()
+        if now - self._shown < (BAR_SECONDS if self._terminal else LINE_SECONDS) and step.epoch < self.run.epochs - 1:
+            return
+        self._shown = now
+        similarity = "" if step.similarity is None else f", similarity {step.similarity:.2f}"
+        state = f"loss {step.loss:.4f}{similarity}"
+        if self._terminal:
+            self.bar.set_postfix_str(state, refresh=False)
+            self.bar.update(self.done - self.bar.n)
+        else:
+            rate = self.done / max(1e-9, self.seconds)
+            left = (self.run.epochs - 1 - step.epoch) / rate
+            click.echo(f"epoch {step.epoch + 1}/{self.run.epochs}, {rate:.2f}/s, {left:.0f} s left, {state}", err=True)
+
+    def finish(self, image: Path) -> None:
+        if self.verbose > 1:
+            click.echo("\n".join(self.lines()), err=True)
+        if self.verbose:
+            click.echo(f"saved {image}", err=True)
+
+    def lines(self) -> list[str]:
+        """The statistics, for people."""
+        pixels = self.run.image[0].clamp(0, 1)
+        mean, std = pixels.mean().item(), pixels.std().item()
+        saturation = (pixels - pixels.mean(0)).abs().mean().item()
+        return [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}", *self.statistics.lines()]
+
+
+def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
+    """The whole config as YAML, headed by comments; it can be run again as it is."""
+    packages = ("clipig", "torch", "torchvision", "clip-anytorch")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    head = [
+        f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
+        f"with {versions}, on {run.device}",
+        f"seed {config.constant('seed')}, {reporter.done} of {run.epochs - run.start_epoch} epochs, {reporter.seconds:.1f} s",
+        *reporter.lines(),
+    ]
+    yaml = YAML(typ="rt")
+    yaml.width = 110
+    yaml.default_flow_style = None
+    text = io.StringIO()
+    yaml.dump(config.dump(), text)
+    return "".join(f"# {line}\n" for line in head) + text.getvalue()

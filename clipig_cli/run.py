@@ -1,0 +1,120 @@
+"""`clipig run`: from configs to pictures."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from clipig_core.config import Config
+
+INTERRUPTED = 130
+
+
+class _Run(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`-r 640 480` is one option with two numbers."""
+        joined: list[str] = []
+        for arg in args:
+            if len(joined) > 1 and joined[-2] in ("-r", "--resolution") and arg.isdigit() and joined[-1].isdigit():
+                joined[-1] += f" {arg}"
+            else:
+                joined.append(arg)
+        return super().parse_args(ctx, joined)
+
+
+@click.command(cls=_Run)
+@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+@click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
+@click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
+@click.option("-e", "--epochs", help="Number of optimisation steps.")
+@click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
+@click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
+@click.option("-opt", "--optimizer", help="Name of the optimizer.")
+@click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
+@click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
+@click.option("--seed", help="Seed of all randomness.")
+@click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
+@click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
+def run(configs: tuple[str, ...], repeat: int, **options: str | None) -> None:
+    """Make a picture from one or more YAML configs.
+
+    Configs are merged from left to right; '-' reads standard input; options win over all files. The picture is saved
+    as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten. A picture that clipig
+    made can be given as a config: its own is read from it.
+    """
+    from clipig_core.config import read
+    from clipig_core.nodes import read_yaml
+    from clipig_core.registry import Registry
+
+    text = ("output", "model", "optimizer", "device")
+    given = {
+        name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
+        for name, value in options.items()
+        if value is not None
+    }
+    stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
+    registry = Registry()
+    config = read(configs, given, registry)
+    seed = config.constant("seed")
+    for number in range(repeat):
+        if number:
+            config = read(configs, given, registry)
+            if seed is not None:
+                config.set("seed", seed + number)
+        if not make(config, stem):
+            raise click.exceptions.Exit(INTERRUPTED)
+
+
+def make(config: Config, stem: str) -> bool:
+    """Make one picture; False if it was interrupted."""
+    from clipig_cli.report import Reporter, sidecar
+    from clipig_core.images import to_png
+    from clipig_core.output import Output, save
+    from clipig_core.run import Run
+
+    config.bind()
+    output = Output.claim(config.constant("output"), stem)
+    try:
+        run = Run(config)
+        reporter = Reporter(config, run, output.image)
+
+        def write(image: Any) -> None:
+            text = sidecar(config, run, reporter)
+            save(output.config, text.encode())
+            save(output.image, to_png(image, {"clipig": text}))
+
+        with interruptible() as interrupted, reporter:
+            for step in run:
+                if reporter.update(step) and step.epoch < run.epochs - 1:
+                    write(step.image)
+                if interrupted:
+                    break
+        write(run.image)
+        reporter.finish(output.image)
+        return not interrupted
+    finally:
+        output.release()
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """A list that the first Ctrl-C makes true; a second one ends the process at once."""
+    received: list[int] = []
+
+    def receive(number: int, frame: object) -> None:
+        if received:
+            os._exit(INTERRUPTED)
+        received.append(number)
+
+    before = signal.signal(signal.SIGINT, receive)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,20 @@
+"""The core of clipig, and what plugin authors need. Importing it loads neither torch nor any plugin."""
+
+from clipig_core.errors import ClipigError, InputError, PluginError, RunError
+from clipig_core.hooks import hookimpl
+from clipig_core.params import File, Floats2, Floats3, Floats4, Ints2, Param, Resized
+
+__all__ = [
+    "ClipigError",
+    "File",
+    "Floats2",
+    "Floats3",
+    "Floats4",
+    "InputError",
+    "Ints2",
+    "Param",
+    "PluginError",
+    "Resized",
+    "RunError",
+    "hookimpl",
+]

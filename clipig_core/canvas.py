@@ -1,0 +1,99 @@
+"""What is trained: the protocol of canvases, their first pixels, and changes of their resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipig_core.errors import InputError, Problem
+from clipig_core.images import read_image
+
+_MODES = {"cubic": "bicubic", "linear": "bilinear", "nearest": "nearest"}
+
+
+class Canvas(Protocol):
+    """Something with trainable tensors that is a picture.
+
+    The tensors of `parameters()` stay the same objects for the life of the canvas; `resize` changes their data.
+    """
+
+    def parameters(self) -> Sequence[Tensor]:
+        """The leaf tensors that the optimizer moves."""
+
+    def image(self) -> Tensor:
+        """[1, 3, H, W], differentiable with respect to the parameters; nominally in [0, 1]."""
+
+    def write(self, image: Tensor) -> None:
+        """Make the picture equal to `image` [1, 3, H, W], as nearly as the canvas can. Called without gradients."""
+
+    def resize(self, width: int, height: int, interpolation: str) -> None:
+        """Change the resolution; `interpolation` is cubic, linear or nearest. Called without gradients."""
+
+
+def resample(images: Tensor, width: int, height: int, interpolation: str = "cubic") -> Tensor:
+    """[B, C, H, W] -> [B, C, height, width]. Values are not clamped, so cubic may overshoot."""
+    mode = _MODES[interpolation]
+    smooth: dict[str, Any] = {} if mode == "nearest" else {"antialias": True}
+    return F.interpolate(images, size=(height, width), mode=mode, **smooth)
+
+
+@torch.no_grad()
+def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height: int, interpolation: str) -> None:
+    """Resize a canvas and, with it, what the optimizer remembers of each of its values."""
+    parameters = list(canvas.parameters())
+    shapes = [parameter.shape for parameter in parameters]
+    canvas.resize(width, height, interpolation)
+    for parameter, before in zip(parameters, shapes, strict=True):
+        parameter.grad = None
+        if parameter.shape == before:
+            continue
+        for name, moment in optimizer.state.get(parameter, {}).items():
+            if isinstance(moment, Tensor) and moment.shape == before:
+                # Linear: a cubic filter would make squares of gradients negative.
+                optimizer.state[parameter][name] = resample(moment, *reversed(parameter.shape[-2:]), "linear")
+
+
+def cover(image: Tensor, width: int, height: int) -> Tensor:
+    """[3, H, W] -> [1, 3, height, width]: scaled to cover the size, then cropped around the centre."""
+    scale = max(width / image.shape[2], height / image.shape[1])
+    scaled = (max(width, round(image.shape[2] * scale)), max(height, round(image.shape[1] * scale)))
+    image = resample(image[None], *scaled).clamp(0, 1)
+    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
+    return image[:, :, top : top + height, left : left + width]
+
+
+def first_pixels(
+    width: int, height: int, rng: torch.Generator, init: dict[str, Any], adjust: bool, device: torch.device
+) -> Tensor:
+    """[1, 3, height, width] as the `init` section says; `adjust` applies its mean and std to an image.
+
+    Raises:
+        InputError: the image cannot be read, or `image_tensor` is no [3, H, W] list of numbers.
+    """
+    mean, std = (torch.tensor(init[name], device=device)[None, :, None, None] for name in ("mean", "std"))
+    first_width, first_height = init["resolution"] or (width, height)
+    if init["image_tensor"] is not None:
+        pixels = _pixels(init["image_tensor"]).to(device)
+    elif init["image"] is not None:
+        pixels = cover(read_image(init["image"]).to(device), first_width, first_height)
+        pixels = (pixels * std + mean).clamp(0, 1) if adjust else pixels
+    else:
+        noise = torch.randn(1, 3, first_height, first_width, generator=rng, device=device)
+        pixels = (mean + std * noise).clamp(0, 1)
+    if pixels.shape[-2:] != (height, width):
+        pixels = resample(pixels, width, height).clamp(0, 1)
+    return pixels
+
+
+def _pixels(nested: list[Any]) -> Tensor:
+    try:
+        pixels = torch.tensor(nested, dtype=torch.float32)
+    except (ValueError, TypeError) as error:
+        raise InputError(Problem(f"init.image_tensor: {error}", hint="expected numbers, [3, H, W]")) from None
+    if pixels.dim() != 3 or pixels.shape[0] != 3 or not pixels.numel() or not pixels.isfinite().all():
+        raise InputError(Problem(f"init.image_tensor has the shape {list(pixels.shape)}", hint="expected [3, H, W]"))
+    return pixels[None]

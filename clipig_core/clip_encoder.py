@@ -1,0 +1,105 @@
+"""An encoder from a model in OpenAI's CLIP format, for plugins that have such weights."""
+
+from __future__ import annotations
+
+import logging
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipig_core.errors import InputError
+
+with warnings.catch_warnings(action="ignore"):  # clip-anytorch imports the deprecated pkg_resources
+    import clip
+    from clip.model import CLIP, build_model
+
+log = logging.getLogger("clipig")
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClipEncoder:
+    """A CLIP model with frozen weights (an `Encoder`)."""
+
+    def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype) -> None:
+        self.model = model.to(device).eval().requires_grad_(False)
+        self.image_size = int(model.visual.input_resolution)
+        self.context_length = int(model.context_length)
+        self._device, self._dtype = device, dtype
+        self._mean, self._std = (torch.tensor(color, device=device)[:, None, None] for color in (MEAN, STD))
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] in [0, 1] -> [B, D]."""
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            features: Tensor = self.model.encode_image((images - self._mean) / self._std)
+        return features.float()
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """N texts -> [N, D]. Words behind the context length are dropped, with a warning that names them."""
+        tokens = torch.cat([self._tokens(text) for text in texts]).to(self._device)
+        features: Tensor = self.model.encode_text(tokens)
+        return features.float()
+
+    def _tokens(self, text: str) -> Tensor:
+        """[1, context_length]."""
+        words = text.split()
+        kept = words
+        while True:
+            try:
+                tokens: Tensor = clip.tokenize(" ".join(kept), context_length=self.context_length)
+                break
+            except RuntimeError:  # too long
+                kept = kept[:-1]
+        if not kept and words:
+            tokens = clip.tokenize(text, context_length=self.context_length, truncate=True)
+            log.warning("the text %r is one word too long for the model; only its beginning counts", text)
+        elif len(kept) < len(words):
+            log.warning(
+                "the text is too long for the model; these words do not count: %s", " ".join(words[len(kept) :])
+            )
+        return tokens
+
+
+def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
+    """The model whose weights these are; its architecture is read off their shapes.
+
+    Raises:
+        InputError: they are not the weights of a CLIP model; the text names `source`.
+    """
+    try:
+        weights = {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        model = build_model(dict(weights)).float()
+        # build_model rounds to half precision on its way.
+        model.load_state_dict({name: weights[name] for name in model.state_dict() if name in weights})
+    except (KeyError, RuntimeError, AssertionError, IndexError, ValueError, ZeroDivisionError) as error:
+        reason = re.sub(r"\s+", " ", str(error))[:200]
+        raise InputError(f"'{source}' does not hold a CLIP model in OpenAI's format: {reason}") from error
+    return model
+
+
+def load_checkpoint(path: str) -> CLIP:
+    """The model of a `.safetensors` file, or of a `.pt` file that holds a state dict and nothing that could run code.
+
+    Raises:
+        InputError: the file cannot be read, or holds something else.
+    """
+    try:
+        if Path(path).suffix.lower() == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state) if isinstance(state, dict) else state.state_dict()
+    except Exception as error:  # every reader has its own exceptions for a file that is broken
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = "; a TorchScript archive is code and is not run" if "TorchScript" in str(error) else ""
+        raise InputError(f"cannot read the model '{path}': {reason}{hint}") from error
+    return rebuild(state, path)

@@ -1,0 +1,493 @@
+"""From YAML files to a checked config.
+
+`read` merges the files and the command line's options and checks everything that can be seen without importing a
+component; `Config.bind` then checks the parameters of the components, which imports them. Both report all problems at once.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
+from clipig_core.nodes import Node, read_file
+from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values, declarations
+from clipig_core.registry import Component, Registry
+from clipig_core.schedule import FrameTime
+
+Groups = ClassVar[dict[str, tuple[str, ...]]]
+Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
+End = Annotated[FrameTime, Param("Last moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
+Active = Annotated[bool, Param("false switches this part off.")]
+Weight = Annotated[float, Param("Factor of the loss; negative weights push away.")]
+ALWAYS = (FrameTime(0.0), FrameTime(1.0))
+
+
+class Settings:
+    """The run as a whole."""
+
+    VARIABLES: Groups = {
+        "resolution": ("time",),
+        "learnrate": ("time", "resolution"),
+        "learnrate_scale": ("time", "resolution"),
+    }
+    verbose: Annotated[int, Param("0 errors only, 1 progress, 2 statistics.", min=0, max=2)] = 2
+    output: Annotated[str, Param("A directory, ending with '/', or a filename ending with '.png'.")] = "./"
+    snapshot_interval: Annotated[
+        int | float, Param("Saves the picture every so many epochs (int) or seconds (float); 0 never.", min=0)
+    ] = 20.0
+    epochs: Annotated[int, Param("Number of optimisation steps.", min=1, max=100_000_000)] = 300
+    start_epoch: Annotated[int, Param("Number of epochs to skip at the beginning.", min=0)] = 0
+    resolution: Annotated[Ints2, Param("Width and height of the picture in pixels.", min=1, max=16384)] = (224, 224)
+    interpolation: Annotated[
+        Literal["cubic", "linear", "nearest"], Param("Filter for resizing the picture when its resolution changes.")
+    ] = "cubic"
+    device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
+    seed: Annotated[
+        int | None, Param("Seed of all randomness; drawn and recorded if not given.", min=0, max=2**63 - 1)
+    ] = None
+    learnrate: Annotated[float, Param("Step size, as a factor of the optimizer's own.", min=0)] = 1.0
+    learnrate_scale: Annotated[
+        float, Param("Second factor of the step size, for schedules such as '1 - t'.", min=0)
+    ] = 1.0
+
+
+class Init:
+    """The first pixels."""
+
+    resolution: Annotated[
+        Ints2 | None, Param("Make noise or image at this size first, then resize it.", min=1, max=16384)
+    ] = None
+    mean: Annotated[Floats3, Param("Mean of the noise, or offset of the image.")] = (0.5, 0.5, 0.5)
+    std: Annotated[Floats3, Param("Standard deviation of the noise, or factor of the image.", min=0)] = (0.1, 0.1, 0.1)
+    image: Annotated[File | None, Param("Image to start from, scaled to cover the resolution and centre-cropped.")] = (
+        None
+    )
+    image_tensor: Annotated[list | None, Param("Pixels [C, H, W] in [0, 1] to start from, as nested lists.")] = None  # type: ignore[type-arg]
+
+
+class Target:
+    """One thing the picture should be: views of it, wanted features and constraints."""
+
+    VARIABLES: Groups = {"weight": ("time", "resolution", "learnrate", "target constraint")}
+    active: Active = True
+    name: Annotated[str, Param("Name in the statistics.")] = "target"
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+    weight: Weight = 1.0
+    batch_size: Annotated[int, Param("Number of views per epoch.", min=1, max=1_000_000)] = 1
+    select: Annotated[
+        Literal["all", "best", "worst", "mix"],
+        Param("Which features count: all, the most or least similar of each view, or their weighted mean."),
+    ] = "all"
+    feature_scale: Annotated[
+        Literal["equal", "fair"],
+        Param("fair scales similarities so that all features start with the same one on the first image."),
+    ] = "equal"
+
+
+class Feature:
+    """A wanted feature; what it is comes from a feature source such as `text`."""
+
+    VARIABLES: Groups = dict.fromkeys(("weight", "scale"), ("time", "resolution", "learnrate", "target feature"))
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+    weight: Weight = 1.0
+    scale: Annotated[float, Param("Factor of the similarity that is compared by `select`.")] = 1.0
+    loss: Annotated[str, Param("Loss between the feature of a view and the wanted one.")] = "cosine"
+
+
+class Constraint:
+    """What core adds to the parameters of every constraint."""
+
+    VARIABLES: Groups = dict.fromkeys(
+        ("weight", "start", "end"), ("time", "resolution", "learnrate", "target constraint")
+    )
+    weight: Weight = 1.0
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+
+
+class Stage:
+    """One step of post-processing: transforms that change the pixels directly, before each epoch."""
+
+    active: Active = True
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+
+
+CHOICES = {"optimizer": "adam", "canvas": "rgb", "model": "ViT-B/32"}
+"""The components that a config picks one of, and the default of each."""
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass
+class Use:
+    """A component with the parameters that a config gives it; `values` are there once it is bound."""
+
+    component: Component
+    name: str
+    node: Node
+    values: Values = field(default_factory=dict)
+    extra: frozenset[str] = frozenset()
+
+    def bind(self) -> list[Problem]:
+        """Check the parameters against the declarations. Imports the component."""
+        try:
+            params = self.component.params
+        except PluginError as error:
+            return [Problem(str(error), self.node.place)]
+        node = _as_mapping(self.node, list(params))
+        if node is None:
+            return [Problem(f"{self.component.kind} '{self.name}' takes no parameters", self.node.place)]
+        known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
+        checker = _Checker()
+        self.values = checker.values(known, params, also=self.extra)
+        return checker.problems
+
+    def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
+        """The plain values of its parameters for the present variables."""
+        return {name: value.resolve(variables, rng) for name, value in self.values.items()}
+
+    def dump(self) -> Any:
+        return {name: value.source for name, value in self.values.items()}
+
+
+@dataclass
+class FeatureConfig:
+    source: Use
+    loss: Use
+    values: Values
+
+    def dump(self) -> dict[str, Any]:
+        (value,) = (value.source for name, value in self.source.values.items() if name == "value")
+        return {self.source.name: value, **_dump(self.values), "loss": self.loss.name}
+
+
+@dataclass
+class ConstraintConfig:
+    use: Use
+    values: Values
+
+
+@dataclass
+class TargetConfig:
+    values: Values
+    features: list[FeatureConfig]
+    transforms: list[Use]
+    constraints: list[ConstraintConfig]
+
+    def dump(self) -> dict[str, Any]:
+        constraints = [{c.use.name: {**c.use.dump(), **_dump(c.values)}} for c in self.constraints]
+        return {
+            **_dump(self.values),
+            "features": [feature.dump() for feature in self.features],
+            "transforms": [{use.name: use.dump()} for use in self.transforms],
+            "constraints": constraints,
+        }
+
+
+@dataclass
+class StageConfig:
+    values: Values
+    transforms: list[Use]
+
+    def dump(self) -> dict[str, Any]:
+        return {**_dump(self.values), **{use.name: use.dump() for use in self.transforms}}
+
+
+@dataclass
+class Config:
+    """A checked config. Every parameter is a `Value`: a constant, or expressions to resolve in each epoch."""
+
+    settings: Values
+    init: Values
+    choices: dict[str, Use]
+    targets: list[TargetConfig]
+    postproc: list[StageConfig]
+
+    def constant(self, name: str) -> Any:
+        """The plain value of a setting that does not change during the run."""
+        return self.settings[name].resolve({}, random.Random(0))
+
+    def given(self, section: Values, name: str) -> bool:
+        """Whether the user wrote this parameter, rather than getting its default."""
+        return section[name].node.place != DEFAULT
+
+    def set(self, name: str, value: Any) -> None:
+        """Replace a setting, for example by the seed that was drawn."""
+        declaration = self.settings[name].declaration
+        self.settings[name] = declaration.convert(Node.of(value, Place("clipig")))
+
+    def uses(self) -> list[Use]:
+        """Every component in use."""
+        uses = list(self.choices.values())
+        for target in self.targets:
+            uses += [*target.transforms, *(constraint.use for constraint in target.constraints)]
+            for feature in target.features:
+                uses += [feature.source, feature.loss]
+        return uses + [use for stage in self.postproc for use in stage.transforms]
+
+    def bind(self) -> None:
+        """Check the parameters of all components.
+
+        Raises:
+            InputError: some are wrong, or a transform of a post-processing stage changes the resolution.
+        """
+        problems = [problem for use in self.uses() for problem in use.bind()]
+        for stage in self.postproc:
+            for use in stage.transforms:
+                if use.values.keys() == use.component.params.keys() and use.component.resizes:
+                    message = f"'{use.name}' changes the resolution and cannot be used in postproc"
+                    problems.append(Problem(message, use.node.place, "set 'resolution' instead"))
+        _raise(problems)
+
+    def dump(self) -> dict[str, Any]:
+        """The whole config as plain values, with all defaults, expressions as written.
+
+        The default `mean` and `std` of an initial image are left out: given, they would change it.
+        """
+        init = _dump(self.init)
+        if init["image"] is not None:
+            init = {name: value for name, value in init.items() if self.given(self.init, name)}
+        return {
+            **_dump(self.settings),
+            **{kind: {use.name: use.dump()} if use.values else use.name for kind, use in self.choices.items()},
+            "init": init,
+            "targets": [target.dump() for target in self.targets],
+            "postproc": [stage.dump() for stage in self.postproc],
+        }
+
+
+DEFAULT = Place("default")
+
+
+def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -> Config:
+    """The config of some YAML files (`-` is standard input) and the options of the command line, which win.
+
+    Raises:
+        InputError: with every problem that can be seen without importing a component.
+    """
+    problems: list[Problem] = []
+    nodes = []
+    for file in files:
+        try:
+            nodes.append(read_file(file))
+        except InputError as error:
+            problems += error.problems
+    _raise(problems)
+    for name, value in options.items():
+        place = Place(f"--{name.replace('_', '-')}")
+        nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
+    return check(merge(nodes), registry)
+
+
+def merge(nodes: Sequence[Node]) -> Node:
+    """One mapping of several: later scalars and mappings replace earlier ones, lists are appended.
+
+    Raises:
+        InputError: a document is not a mapping.
+    """
+    values: dict[str, Node] = {}
+    keys: dict[str, Place] = {}
+    for node in nodes:
+        if not isinstance(node.value, dict):
+            what = "the config is empty" if node.value is None else f"the config is {node.describe()}"
+            raise InputError(Problem(what, node.place, "expected 'targets:' and other parameters"))
+        for name, place, value in node.items():
+            before = values.get(name)
+            if name in LISTS and before and isinstance(before.value, list) and isinstance(value.value, list):
+                value = Node([*before.value, *value.value], before.place)
+            values[name], keys[name] = value, place
+    return Node(values, nodes[0].place if nodes else DEFAULT, keys)
+
+
+LISTS = ("targets", "postproc")
+
+
+def check(node: Node, registry: Registry) -> Config:
+    """The config of a merged document, as far as it can be checked without importing a component.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    checker = _Checker(registry)
+    config = checker.config(node)
+    _raise(checker.problems)
+    return config
+
+
+def _raise(problems: list[Problem]) -> None:
+    if problems:
+        raise InputError(
+            sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column) if p.place else ("",))
+        )
+
+
+def _dump(values: Values) -> dict[str, Any]:
+    return {name: value.source for name, value in values.items()}
+
+
+def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
+    """`blur: 5` means the first parameter, `blur:` none; None if a value is given where there are no parameters."""
+    if isinstance(node.value, dict):
+        return node
+    if node.value is None:
+        return Node({}, node.place)
+    return Node({names[0]: node}, node.place, {names[0]: node.place}) if names else None
+
+
+class _Checker:
+    """Walks a document and collects problems instead of stopping at the first."""
+
+    def __init__(self, registry: Registry | None = None) -> None:
+        self.registry = registry
+        self.problems: list[Problem] = []
+
+    def problem(self, message: str, place: Place, hint: str = "") -> None:
+        self.problems.append(Problem(message, place, hint))
+
+    def values(self, node: Node, params: Mapping[str, Declaration], also: Iterable[str] = ()) -> Values:
+        """The declared parameters of a mapping; other names are problems, except those in `also`."""
+        values = {}
+        for name in node.value:
+            if name not in params and name not in also:
+                self.problem(f"unknown parameter '{name}'", node.keys[name], nearest(name, [*params, *also]))
+        for name, declaration in params.items():
+            given = node.value.get(name)
+            try:
+                if given is not None:
+                    values[name] = declaration.convert(given)
+                elif declaration.required:
+                    self.problem(f"'{name}' is missing", node.place, f"expected {declaration.type_name}")
+                else:
+                    values[name] = declaration.default_value()
+            except InputError as error:
+                self.problems += error.problems
+        return values
+
+    def section(self, node: Node, section: type, also: Iterable[str] = ()) -> Values:
+        return self.values(node, declarations(section), also)
+
+    def mapping(self, node: Node, what: str) -> Node:
+        if isinstance(node.value, dict):
+            return node
+        if node.value is not None:
+            self.problem(f"{what} is {node.describe()}", node.place, "expected a mapping of parameters")
+        return Node({}, node.place)
+
+    def entries(self, parent: Node, name: str) -> list[Node]:
+        """The elements of a list parameter."""
+        node = parent.value.get(name)
+        if node is None or node.value is None:
+            return []
+        if isinstance(node.value, list):
+            return list(node.value)
+        self.problem(f"'{name}' is {node.describe()}", node.place, "expected a list, each element starting with '- '")
+        return []
+
+    def component(self, kind: str, name: str, node: Node, place: Place, extra: Iterable[str] = ()) -> Use | None:
+        assert self.registry is not None
+        find = self.registry.find_model if kind == "model" else lambda written: self.registry.find(kind, written)  # type: ignore[union-attr]
+        try:
+            return Use(find(name), name, node, extra=frozenset(extra))
+        except LookupError as error:
+            self.problem(str(error.args[0]), place)
+            return None
+
+    def config(self, node: Node) -> Config:
+        settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init"))
+        if "device" in settings and not _DEVICE.fullmatch(settings["device"].source):
+            self.problem(
+                f"unknown device '{settings['device'].source}'",
+                settings["device"].node.place,
+                "auto, cpu, cuda, cuda:1 or mps",
+            )
+        init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
+        choices = {kind: self.choice(kind, node) for kind in CHOICES}
+        targets = [self.target(entry) for entry in self.entries(node, "targets")]
+        if not targets and not self.problems:
+            self.problem("the config has no targets", node.place, "'targets:' says what the picture should show")
+        stages = [self.stage(entry) for entry in self.entries(node, "postproc")]
+        return Config(settings, init, {kind: use for kind, use in choices.items() if use}, targets, stages)
+
+    def choice(self, kind: str, parent: Node) -> Use | None:
+        """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
+        node = parent.value.get(kind, Node(CHOICES[kind], DEFAULT))
+        if isinstance(node.value, str):
+            return self.component(kind, node.value, Node(None, node.place), node.place)
+        if isinstance(node.value, dict) and len(node.value) == 1:
+            ((name, place, params),) = node.items()
+            return self.component(kind, name, params, place)
+        self.problem(f"'{kind}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
+        return None
+
+    def target(self, node: Node) -> TargetConfig:
+        node = self.mapping(node, "a target")
+        before = len(self.problems)
+        values = self.section(node, Target, also=("features", "transforms", "constraints"))
+        features = [self.feature(entry) for entry in self.entries(node, "features")]
+        transforms = [use for entry in self.entries(node, "transforms") for use in self.transforms(entry)]
+        constraints = [c for entry in self.entries(node, "constraints") for c in self.constraints(entry)]
+        if not features and not constraints and len(self.problems) == before:
+            self.problem("a target needs features or constraints", node.place)
+        return TargetConfig(values, [feature for feature in features if feature], transforms, constraints)
+
+    def feature(self, node: Node) -> FeatureConfig | None:
+        assert self.registry is not None
+        node = self.mapping(node, "a feature")
+        sources = self.registry.names("feature")
+        chosen = [name for name in node.value if name in sources or "/" in name]
+        values = self.section(node, Feature, also=(*sources, *chosen))
+        loss_node = node.value.get("loss", Node("cosine", DEFAULT))
+        loss = values.pop("loss", None)
+        loss_use = loss and self.component(
+            "loss", str(loss.source).lower(), Node(None, loss_node.place), loss_node.place
+        )
+        if len(chosen) != 1:
+            what = f"a feature is one of them, not {' and '.join(chosen)}" if chosen else "a feature has no source"
+            self.problem(what, node.place, f"expected one of: {', '.join(sources)}")
+            return None
+        name = chosen[0]
+        source = self.component("feature", name, node.value[name], node.keys[name])
+        return FeatureConfig(source, loss_use, values) if source and loss_use else None
+
+    def named(self, node: Node, what: str, skip: Iterable[str] = ()) -> list[tuple[str, Place, Node]]:
+        """The components that one element of a list names."""
+        if isinstance(node.value, str):
+            return [(node.value, node.place, Node(None, node.place))]
+        node = self.mapping(node, what)
+        found = [entry for entry in node.items() if entry[0] not in skip]
+        if not found and not self.problems:
+            self.problem(f"{what} has no name", node.place)
+        return found
+
+    def transforms(self, node: Node, skip: Iterable[str] = ()) -> list[Use]:
+        uses = [
+            self.component("transform", name, params, at) for name, at, params in self.named(node, "a transform", skip)
+        ]
+        return [use for use in uses if use]
+
+    def constraints(self, node: Node) -> list[ConstraintConfig]:
+        own = declarations(Constraint)
+        found = []
+        for name, place, params in self.named(node, "a constraint"):
+            use = self.component("constraint", name, params, place, extra=own)
+            given = params.value if isinstance(params.value, dict) else {}
+            mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
+            values = self.values(mine, own)
+            if use:
+                found.append(ConstraintConfig(use, values))
+        return found
+
+    def stage(self, node: Node) -> StageConfig:
+        if isinstance(node.value, str):
+            return StageConfig(self.section(Node({}, node.place), Stage), self.transforms(node))
+        node = self.mapping(node, "a stage")
+        own = declarations(Stage)
+        mine = Node({key: value for key, value in node.value.items() if key in own}, node.place, node.keys)
+        return StageConfig(self.values(mine, own), self.transforms(node, skip=own))

@@ -1,0 +1,67 @@
+"""What users and plugins can do wrong, as exceptions that say where it is and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written: `demo.yaml:12:7`, or an option such as `--learnrate`."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, where it is, and what would be right."""
+
+    message: str
+    place: Place | None = None
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ClipigError(Exception):
+    """A failure with a message for people; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class InputError(ClipigError):
+    """The input is wrong. Holds every problem that was found, not just the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: str | Problem | Sequence[Problem]) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginError(ClipigError):
+    """A component of a plugin breaks its contract, or could not be loaded."""
+
+
+class RunError(ClipigError):
+    """The run could not go on, though its input was right."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'blur'?` when something known is close to `name`, else the list of what is known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names)}" if names else ""

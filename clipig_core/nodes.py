@@ -1,0 +1,164 @@
+"""YAML as a tree of values that know where they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from clipig_core.errors import InputError, Place, Problem
+
+MAX_BYTES = 16_000_000
+MAX_NODES = 1_000_000  # after aliases are followed, so that nested aliases cannot grow without bound
+MAX_DEPTH = 100
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value")}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A scalar, a list of nodes or a dict of nodes; `keys` holds where each key of a dict is written.
+
+    `plain` says that a string is written without quotes, so that columns inside it can be counted.
+    """
+
+    value: Any
+    place: Place
+    keys: dict[str, Place] = field(default_factory=dict)
+    plain: bool = False
+
+    @classmethod
+    def of(cls, value: Any, place: Place) -> Node:
+        """A node for a plain Python value."""
+        if isinstance(value, dict):
+            return cls({key: cls.of(v, place) for key, v in value.items()}, place, dict.fromkeys(value, place))
+        if isinstance(value, list | tuple):
+            return cls([cls.of(element, place) for element in value], place)
+        return cls(value, place)
+
+    def plain_value(self) -> Any:
+        if isinstance(self.value, dict):
+            return {key: node.plain_value() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.plain_value() for node in self.value]
+        return self.value
+
+    def describe(self) -> str:
+        """What it is, in words for messages."""
+        kinds = {dict: "a mapping", list: "a list", type(None): "nothing", bool: "a bool", str: "a text"}
+        return kinds.get(type(self.value), "a number")
+
+    def items(self) -> Iterator[tuple[str, Place, Node]]:
+        """The entries of a mapping: name, place of the name, value."""
+        for key, node in self.value.items():
+            yield key, self.keys[key], node
+
+
+def read_yaml(text: str | bytes, source: str) -> Node:
+    """The document of a YAML text; an empty one is a node of None.
+
+    Raises:
+        InputError: not YAML, several documents, unknown tags, or too large.
+    """
+    if len(text) > MAX_BYTES:
+        raise InputError(Problem(f"the file is larger than {MAX_BYTES // 1_000_000} MB", Place(source)))
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        return _Reader(yaml, source).read(root) if root else Node(None, Place(source, 1, 1))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source)
+        raise InputError(Problem(f"not valid YAML: {error.problem or error.context}", place)) from None
+    except UnicodeDecodeError:
+        raise InputError(Problem("the file is not a text in UTF-8", Place(source))) from None
+    except (YAMLError, ValueError) as error:
+        raise InputError(Problem(f"not valid YAML: {str(error).splitlines()[0]}", Place(source))) from None
+    except RecursionError:
+        raise InputError(Problem("the file is nested too deeply", Place(source))) from None
+
+
+def read_file(path: str) -> Node:
+    """The document of a file, `-` for standard input.
+
+    Raises:
+        InputError: the file cannot be read, or is not YAML.
+    """
+    import sys
+
+    if path == "-":
+        return read_yaml(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+    try:
+        with Path(path).open("rb") as file:
+            text: bytes | str = file.read(MAX_BYTES + 1)
+            if text[:8] == PNG_SIGNATURE:
+                text = _config_of_picture(path)
+    except OSError as error:
+        raise InputError(Problem(f"cannot read the config: {error.strerror or error}", Place(path))) from None
+    return read_yaml(text, path)
+
+
+def _config_of_picture(path: str) -> str:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        text = image.info.get("clipig")
+    if not isinstance(text, str):
+        raise InputError(Problem("this picture holds no config; it was not made by clipig", Place(path)))
+    return text
+
+
+class _Reader:
+    def __init__(self, yaml: YAML, source: str) -> None:
+        self.yaml = yaml
+        self.source = source
+        self.count = 0
+
+    def read(self, node: Any, depth: int = 0) -> Node:
+        place = Place(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
+        self.count += 1
+        if self.count > MAX_NODES or depth > MAX_DEPTH:
+            raise InputError(Problem("the file is nested too deeply or too large", place))
+        if isinstance(node, SequenceNode):
+            return Node([self.read(child, depth + 1) for child in node.value], place)
+        if isinstance(node, MappingNode):
+            return self._mapping(node, place, depth)
+        return self._scalar(node, place)
+
+    def _mapping(self, node: MappingNode, place: Place, depth: int) -> Node:
+        values: dict[str, Node] = {}
+        keys: dict[str, Place] = {}
+        merged: list[Node] = []
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged += [self.read(value_node, depth + 1)]
+                continue
+            at = Place(self.source, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, ScalarNode):
+                raise InputError(Problem("a name is expected here", at))
+            if key_node.value in values:
+                raise InputError(Problem(f"'{key_node.value}' is given twice", at, f"first at {keys[key_node.value]}"))
+            keys[key_node.value] = at
+            values[key_node.value] = self.read(value_node, depth + 1)
+        for other in merged:
+            for source in other.value if isinstance(other.value, list) else [other]:
+                if not isinstance(source.value, dict):
+                    raise InputError(Problem("'<<' needs a mapping", source.place))
+                for key, at, value in source.items():
+                    keys.setdefault(key, at)
+                    values.setdefault(key, value)
+        return Node(values, place, keys)
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Node:
+        if str(node.tag) not in _TAGS:
+            raise InputError(Problem(f"the tag '{node.tag}' is not allowed", place))
+        if str(node.tag).endswith((":timestamp", ":value")):
+            return Node(node.value, place, plain=True)
+        return Node(self.yaml.constructor.construct_object(node), place, plain=node.style is None)

@@ -1,0 +1,81 @@
+"""Names that are never overwritten, and files that appear whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from itertools import count
+from pathlib import Path
+
+from clipig_core.errors import InputError, RunError
+
+
+class Output:
+    """The pair of files that a run owns from its start: `<name>.png`, and `<name>.yaml` beside it."""
+
+    def __init__(self, image: Path) -> None:
+        self.image = image
+        self.config = image.with_suffix(".yaml")
+
+    @classmethod
+    def claim(cls, output: str, stem: str) -> Output:
+        """Reserve the first free name of `demo`, `demo-1`, `demo-2`, ...
+
+        `output` is a directory (existing, or ending with a slash), where `stem` gives the name, or a `.png` filename.
+        The files are created empty, so that two runs started together get two names.
+
+        Raises:
+            InputError: `output` is neither, or the directory cannot be written to.
+        """
+        if output.endswith(("/", os.sep)) or Path(output).is_dir():
+            folder = Path(output)
+        elif output.lower().endswith(".png"):
+            folder, stem = Path(output).parent, Path(output).stem
+        else:
+            raise InputError(f"the output '{output}' is neither a directory (ending with '/') nor a '.png' file")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in count():
+                files = cls(folder / (f"{stem}-{number}.png" if number else f"{stem}.png"))
+                if _create(files.config):
+                    if _create(files.image):
+                        return files
+                    files.config.unlink()
+        except OSError as error:
+            raise InputError(f"cannot write to '{folder}': {error.strerror}") from None
+        raise AssertionError
+
+    def release(self) -> None:
+        """Give up what was never written."""
+        for path in (self.image, self.config):
+            if path.exists() and path.stat().st_size == 0:
+                path.unlink()
+
+
+def _create(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    return True
+
+
+def save(path: Path, content: bytes) -> None:
+    """Write a file so that it is either the old one or the new one, never half of it.
+
+    Raises:
+        RunError: it cannot be written; the old file is untouched.
+    """
+    part = None
+    try:
+        mode = path.stat().st_mode if path.exists() else 0o644
+        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(part, mode)
+        os.replace(part, path)
+    except OSError as error:
+        raise RunError(f"cannot write '{path}': {error.strerror}") from None
+    finally:
+        if part is not None:
+            Path(part).unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""Building blocks of constraints: how far images, or numbers for each channel, are from what is wanted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from clipig_core.params import Floats3, Param
+
+Loss = Annotated[
+    Literal["l1", "mae", "l2", "mse"],
+    Param("l1 (mae) takes the mean absolute difference, l2 (mse) the mean squared one."),
+]
+Above = Annotated[Floats3 | None, Param("No loss while the value of each channel is at least this.")]
+Below = Annotated[Floats3 | None, Param("No loss while the value of each channel is at most this.")]
+
+
+def difference(current: Tensor, wanted: Tensor, loss: str) -> Tensor:
+    """[B, ...] and [B, ...] -> [B]: mean absolute (`l1`, `mae`) or mean squared (`l2`, `mse`) difference."""
+    distance = current - wanted
+    return (distance.abs() if loss in ("l1", "mae") else distance.square()).flatten(1).mean(1)
+
+
+def beyond(value: Tensor, above: Floats3 | None, below: Floats3 | None, loss: str) -> Tensor:
+    """Channel values [B, 3] -> [B]: how far they are below `above` and above `below`; zero on the wanted side."""
+    total = value.new_zeros(len(value))
+    if above is not None:
+        total = total + difference(torch.minimum(value, value.new_tensor(above)), value.new_tensor(above), loss)
+    if below is not None:
+        total = total + difference(torch.maximum(value, value.new_tensor(below)), value.new_tensor(below), loss)
+    return total

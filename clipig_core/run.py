@@ -1,0 +1,199 @@
+"""The optimisation: `for step in Run(config): ...`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clipig_core.canvas import Canvas, first_pixels, resize
+from clipig_core.config import Config, Use
+from clipig_core.encoder import Encoder
+from clipig_core.errors import InputError, Problem
+from clipig_core.params import resolve
+from clipig_core.schedule import Now
+from clipig_core.target import Outcome, Scope, Target, call, encode_views
+
+
+@dataclass(frozen=True)
+class Step:
+    """One finished epoch. Everything is read from the device only when asked for."""
+
+    now: Now
+    learnrate: float
+    outcomes: list[Outcome]
+    canvas: Canvas
+    total: Tensor
+
+    @property
+    def epoch(self) -> int:
+        return self.now.epoch
+
+    @property
+    def image(self) -> Tensor:
+        """[1, 3, H, W] as it is now; values outside [0, 1] are possible."""
+        with torch.no_grad():
+            return self.canvas.image().clone()
+
+    @property
+    def loss(self) -> float:
+        return float(self.total)
+
+    @property
+    def similarity(self) -> float | None:
+        """Mean over all views and features that took part, or None if there was no feature."""
+        columns = [part.similarity for outcome in self.outcomes for part in outcome.features]
+        found = [column for column in columns if column is not None]
+        return float(torch.cat(found).mean()) if found else None
+
+
+class Run:
+    """A picture in the making: iterating it trains, one `Step` for each epoch.
+
+    Everything is loaded and the first pixels are drawn when it is made.
+
+    Raises:
+        InputError: the device is not there, or an image, a model or a parameter cannot be used.
+        PluginError: a component breaks its contract.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        config.bind()
+        if config.constant("seed") is None:
+            config.set("seed", random.SystemRandom().randrange(2**32))
+        seed = config.constant("seed")
+        self.device = find_device(config)
+        self.epochs: int = config.constant("epochs")
+        self.start_epoch: int = config.constant("start_epoch")
+        self.draw = random.Random(seed)
+        self.rng = torch.Generator(self.device).manual_seed(seed)
+        self.encoder = self._encoder() if any(target.features for target in config.targets) else None
+        self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
+        scope = self._scope(Now(self.start_epoch, self.epochs))
+        self.canvas = self._canvas(*self.resolution)
+        self.optimizer: torch.optim.Optimizer = self._make(config.choices["optimizer"], [*self.canvas.parameters()])
+        self.base_rate: float = self.optimizer.defaults["lr"]
+        self._scale_fairly(scope)
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._resolution
+
+    @property
+    def image(self) -> Tensor:
+        """[1, 3, H, W] as it is now."""
+        with torch.no_grad():
+            return self.canvas.image().clone()
+
+    def __iter__(self) -> Iterator[Step]:
+        for epoch in range(self.start_epoch, self.epochs):
+            yield self._step(Now(epoch, self.epochs))
+
+    def _make(self, use: Use, *arguments: Any, **more: Any) -> Any:
+        """Call an optimizer, canvas or model, whose parameters are all constants."""
+        return use.component.function(*arguments, **more, **use.arguments({}, self.draw))
+
+    def _encoder(self) -> Encoder:
+        use = self.config.choices["model"]
+        encoder: Encoder = self._make(use, use.name, self.device, torch.float32)
+        return encoder
+
+    def _canvas(self, width: int, height: int) -> Canvas:
+        canvas: Canvas = self._make(self.config.choices["canvas"], width, height, self.device)
+        init = resolve(self.config.init, {}, self.draw)
+        adjust = any(self.config.given(self.config.init, name) for name in ("mean", "std"))
+        with torch.no_grad():
+            canvas.write(first_pixels(width, height, self.rng, init, adjust, self.device))
+        return canvas
+
+    def _scale_fairly(self, scope: Scope) -> None:
+        fair = [target for target in self.targets if target.features and _scaling(target) == "fair"]
+        if fair and self.encoder:
+            with torch.no_grad():
+                (features,) = encode_views([self.canvas.image()], self.encoder)
+            for target in fair:
+                target.make_fair(features)
+
+    def _scope(self, now: Now) -> Scope:
+        """The variables of an epoch, and its resolution, which depends on time alone."""
+        settings, variables = self.config.settings, now.variables()
+        everything: dict[str, Any] = dict(variables)
+        width, height = settings["resolution"].resolve(everything, self.draw)
+        self._resolution = (width, height)
+        size = [float(width), float(height)]
+        everything |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
+        scale = settings["learnrate_scale"].resolve(everything, self.draw)
+        rate = settings["learnrate"].resolve(everything, self.draw)
+        everything |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
+        return Scope(now, everything, self.draw, self.rng)
+
+    def _step(self, now: Now) -> Step:
+        before = self.resolution
+        scope = self._scope(now)
+        if self.resolution != before:
+            interpolation = self.config.constant("interpolation")
+            resize(self.canvas, self.optimizer, *self.resolution, interpolation)
+        rate = scope.variables["lr"] * scope.variables["lrs"]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.base_rate * rate
+        self._postprocess(scope)
+        outcomes = self._evaluate(scope)
+        total = sum((outcome.loss.sum() for outcome in outcomes), torch.zeros((), device=self.device))
+        if total.requires_grad:
+            self.optimizer.zero_grad(set_to_none=True)
+            total.backward()
+            self.optimizer.step()
+        for outcome in outcomes:
+            outcome.loss = outcome.loss.detach()
+        return Step(now, rate, outcomes, self.canvas, total.detach())
+
+    @torch.no_grad()
+    def _postprocess(self, scope: Scope) -> None:
+        stages = [stage for stage in self.config.postproc if scope.open(stage.values)]
+        if stages:
+            image = self.canvas.image()
+            for stage in stages:
+                for use in stage.transforms:
+                    image = call(use, image, use.arguments(scope.variables, scope.draw), scope)
+            self.canvas.write(image)
+
+    def _evaluate(self, scope: Scope) -> list[Outcome]:
+        """All active targets; the views of all of them go through the encoder together."""
+        image = self.canvas.image()
+        active = [target for target in self.targets if scope.open(target.config.values)]
+        views = [target.views(image, scope) for target in active]
+        seen = [index for index, target in enumerate(active) if target.active_features(scope)]
+        features: list[Tensor | None] = [None] * len(active)
+        if seen and self.encoder:
+            for index, encoded in zip(seen, encode_views([views[i] for i in seen], self.encoder), strict=True):
+                features[index] = encoded
+        return [t.evaluate(v, f, scope) for t, v, f in zip(active, views, features, strict=True)]
+
+
+def _scaling(target: Target) -> str:
+    return str(target.config.values["feature_scale"].resolve({}, random.Random(0)))
+
+
+def find_device(config: Config) -> torch.device:
+    """The device of the settings; `auto` is CUDA, else MPS, else the CPU.
+
+    Raises:
+        InputError: this machine has no such device.
+    """
+    name = config.constant("device")
+    present = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
+    present += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if name == "auto":
+        name = "cuda:0" if "cuda:0" in present else present[-1]
+    if name == "cuda":
+        name = "cuda:0"
+    if name not in present:
+        place = config.settings["device"].node.place
+        raise InputError(Problem(f"this machine has no device '{name}'", place, f"it has: {', '.join(present)}"))
+    return torch.device(name)

@@ -1,0 +1,10 @@
+"""What is trained, and how it becomes a picture."""
+
+from collections.abc import Mapping
+
+from clipig_core import hookimpl
+
+
+@hookimpl
+def clipig_canvases() -> Mapping[str, str]:
+    return {"pyramid": "clipig_canvases.pyramid:pyramid", "rgb": "clipig_canvases.rgb:rgb"}

@@ -1,0 +1,50 @@
+"""The bundled model, from its compact file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from clipig_core.clip_encoder import CLIP, ClipEncoder, clip, rebuild
+
+log = logging.getLogger("clipig")
+
+VOCABULARY = 49408
+
+
+class EmojiEncoder(ClipEncoder):
+    """A CLIP model that says which words it never learnt."""
+
+    def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype, known: frozenset[int]) -> None:
+        super().__init__(model, device, dtype)
+        self.known = known
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        for text in texts:
+            unknown = [word for word in text.split() if not self._knows(word)]
+            if unknown:
+                log.warning("the emoji model does not know: %s", ", ".join(unknown))
+        return super().encode_text(texts)
+
+    def _knows(self, word: str) -> bool:
+        tokens = clip.tokenize(word, context_length=self.context_length, truncate=True)[0]
+        return set(tokens[tokens > 0].tolist()) <= self.known
+
+
+def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
+    """A CLIP trained by this project on emoji, 64x64 pixels; knows a thousand things and a dozen background colours."""
+    with as_file(files("clipig_emoji") / "weights.safetensors") as path:
+        state = load_file(path)
+    tokens = state.pop("token_embedding.tokens")
+    state = {key: value.float() for key, value in state.items()}
+    compact = state["token_embedding.weight"]
+    # Training replaced unknown words by zeros, so zeros are what the text tower takes for one.
+    state["token_embedding.weight"] = compact.new_zeros(VOCABULARY, compact.shape[1]).index_copy(
+        0, tokens.long(), compact
+    )
+    return EmojiEncoder(rebuild(state, name), device, dtype, frozenset(tokens.tolist()))

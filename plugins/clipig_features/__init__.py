@@ -1,0 +1,10 @@
+"""What a picture can be compared with."""
+
+from collections.abc import Mapping
+
+from clipig_core import hookimpl
+
+
+@hookimpl
+def clipig_features() -> Mapping[str, str]:
+    return {"text": "clipig_features.text:text"}

@@ -1,0 +1,17 @@
+"""Where pixels are: crops, sizes, shifts, rotations."""
+
+from collections.abc import Mapping
+
+from clipig_core import hookimpl
+
+
+@hookimpl
+def clipig_transforms() -> Mapping[str, str]:
+    return {
+        "center_crop": "clipig_geometry.crop:center_crop",
+        "random_crop": "clipig_geometry.crop:random_crop",
+        "random_rotate": "clipig_geometry.rotate:random_rotate",
+        "random_scale": "clipig_geometry.scale:random_scale",
+        "random_shift": "clipig_geometry.shift:random_shift",
+        "resize": "clipig_geometry.resize:resize",
+    }

@@ -1,0 +1,39 @@
+"""The two ways in which the transforms of this package move pixels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def pick(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
+    """[B, 3, H, W] with columns [B, w] and rows [B, h] of each image -> [B, 3, h, w].
+
+    Views of one picture share its memory (`expand`); then only the pixels that are picked are read, and their
+    gradients are added up in the one picture, whatever its size.
+    """
+    rows, columns = rows[:, :, None], columns[:, None, :]
+    if images.stride(0) == 0:
+        return images[0][:, rows, columns].transpose(0, 1)
+    batch = torch.arange(len(images), device=images.device)[:, None, None]
+    return images[batch, :, rows, columns].permute(0, 3, 1, 2)
+
+
+def affine(images: Tensor, matrix: Tensor) -> Tensor:
+    """Resample [B, 3, H, W] bilinearly; outside is black.
+
+    `matrix` [B, 2, 3] maps the pixels of the result to where they come from, in pixels around the image's centre.
+    """
+    height, width = images.shape[-2:]
+    half = torch.tensor([width / 2, height / 2], device=images.device, dtype=images.dtype)
+    # affine_grid counts from -1 to 1 along each side.
+    linear = matrix[:, :, :2] * half / half[:, None]
+    offset = matrix[:, :, 2:] / half[:, None]
+    grid = F.affine_grid(torch.cat([linear, offset], 2), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def uniform(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
+    """One number for each image [B], uniform in [low, high)."""
+    return torch.rand(len(images), generator=rng, device=images.device, dtype=images.dtype) * (high - low) + low

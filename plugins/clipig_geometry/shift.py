@@ -1,0 +1,44 @@
+"""Shifts that wrap around the edges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from clipig_core import Floats2, Floats4, Param
+from clipig_geometry.sampling import pick, uniform
+
+ShiftRange = Annotated[
+    Floats2 | Floats4,
+    Param(
+        "Minimum and maximum shift, for both axes or for x, then y; from -1 to 1 as a fraction of the size, else pixels."
+    ),
+]
+
+
+def random_shift(images: Tensor, offset: ShiftRange, *, rng: torch.Generator) -> Tensor:
+    """Move each image by a random offset, to the right and down; what leaves on one side comes back on the other.
+
+    `0 1` moves it to every possible position. The offset is truncated to whole pixels.
+    """
+    height, width = images.shape[-2:]
+    low_x, high_x, low_y, high_y = offset if len(offset) == 4 else (*offset, *offset)
+    return _roll(
+        images,
+        uniform(images, _pixels(low_x, width), _pixels(high_x, width), rng),
+        uniform(images, _pixels(low_y, height), _pixels(high_y, height), rng),
+    )
+
+
+def _pixels(bound: float, size: int) -> float:
+    return bound * size if -1 <= bound <= 1 else bound
+
+
+def _roll(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Move by the offsets [B], truncated."""
+    height, width = images.shape[-2:]
+    columns = torch.arange(width, device=images.device) - x.trunc().long()[:, None]
+    rows = torch.arange(height, device=images.device) - y.trunc().long()[:, None]
+    return pick(images, columns % width, rows % height)

@@ -1,0 +1,12 @@
+"""Models in files of the user's."""
+
+from __future__ import annotations
+
+import torch
+
+from clipig_core.clip_encoder import ClipEncoder, load_checkpoint
+
+
+def checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> ClipEncoder:
+    """A CLIP model from a file: a state dict in OpenAI's format, as .pt or .safetensors."""
+    return ClipEncoder(load_checkpoint(name), device, dtype)
