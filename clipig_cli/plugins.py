@@ -32,6 +32,7 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -
 
 
 def describe(plugin: Plugin) -> dict[str, Any]:
+    """One plugin, for JSON."""
     return {
         "name": plugin.name,
         "distribution": plugin.distribution,
@@ -70,6 +71,7 @@ def show(registry: Registry, name: str, as_json: bool) -> None:
 
 
 def documentation(component: Component) -> dict[str, Any]:
+    """What a component declares, for JSON. Imports it."""
     return {
         "kind": component.kind,
         "name": component.name,
@@ -94,6 +96,7 @@ def documentation(component: Component) -> dict[str, Any]:
 
 
 def page(entry: dict[str, Any]) -> list[str]:
+    """The documentation of a component, for people."""
     flags = [word for word in ("random", "resizes") if entry[word]]
     lines = [f"{entry['kind']} {entry['name']}  ({entry['plugin']}, {entry['distribution']})", "", entry["doc"]]
     if flags:

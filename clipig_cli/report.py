@@ -103,7 +103,8 @@ def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
     head = [
         f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
         f"with {versions}, on {run.device}",
-        f"seed {config.constant('seed')}, {reporter.done} of {run.epochs - run.start_epoch} epochs, {reporter.seconds:.1f} s",
+        f"seed {config.constant('seed')}, {reporter.done} of {run.epochs - run.start_epoch} epochs, "
+        f"{reporter.seconds:.1f} s",
         *reporter.lines(),
     ]
     yaml = YAML(typ="rt")

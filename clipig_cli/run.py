@@ -108,7 +108,7 @@ def interruptible() -> Iterator[list[int]]:
     """A list that the first Ctrl-C makes true; a second one ends the process at once."""
     received: list[int] = []
 
-    def receive(number: int, frame: object) -> None:
+    def receive(number: int, _frame: object) -> None:
         if received:
             os._exit(INTERRUPTED)
         received.append(number)

@@ -54,7 +54,7 @@ def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height:
         for name, moment in optimizer.state.get(parameter, {}).items():
             if isinstance(moment, Tensor) and moment.shape == before:
                 # Linear: a cubic filter would make squares of gradients negative.
-                optimizer.state[parameter][name] = resample(moment, *reversed(parameter.shape[-2:]), "linear")
+                optimizer.state[parameter][name] = resample(moment, parameter.shape[3], parameter.shape[2], "linear")
 
 
 def cover(image: Tensor, width: int, height: int) -> Tensor:

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -81,7 +81,7 @@ def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
     except (KeyError, RuntimeError, AssertionError, IndexError, ValueError, ZeroDivisionError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise InputError(f"'{source}' does not hold a CLIP model in OpenAI's format: {reason}") from error
-    return model
+    return cast(CLIP, model)
 
 
 def load_checkpoint(path: str) -> CLIP:
@@ -94,7 +94,7 @@ def load_checkpoint(path: str) -> CLIP:
         if Path(path).suffix.lower() == ".safetensors":
             from safetensors.torch import load_file
 
-            state = load_file(path)
+            state: Any = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state) if isinstance(state, dict) else state.state_dict()

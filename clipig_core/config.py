@@ -1,7 +1,8 @@
 """From YAML files to a checked config.
 
 `read` merges the files and the command line's options and checks everything that can be seen without importing a
-component; `Config.bind` then checks the parameters of the components, which imports them. Both report all problems at once.
+component; `Config.bind` then checks the parameters of the components, which imports them. Both report all problems
+at once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values,
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
 
-Groups = ClassVar[dict[str, tuple[str, ...]]]
+Groups = Mapping[str, tuple[str, ...]]
 Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
 End = Annotated[FrameTime, Param("Last moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
 Active = Annotated[bool, Param("false switches this part off.")]
@@ -29,7 +30,7 @@ ALWAYS = (FrameTime(0.0), FrameTime(1.0))
 class Settings:
     """The run as a whole."""
 
-    VARIABLES: Groups = {
+    VARIABLES: ClassVar[Groups] = {
         "resolution": ("time",),
         "learnrate": ("time", "resolution"),
         "learnrate_scale": ("time", "resolution"),
@@ -72,7 +73,7 @@ class Init:
 class Target:
     """One thing the picture should be: views of it, wanted features and constraints."""
 
-    VARIABLES: Groups = {"weight": ("time", "resolution", "learnrate", "target constraint")}
+    VARIABLES: ClassVar[Groups] = {"weight": ("time", "resolution", "learnrate", "target constraint")}
     active: Active = True
     name: Annotated[str, Param("Name in the statistics.")] = "target"
     start: Start = ALWAYS[0]
@@ -92,7 +93,9 @@ class Target:
 class Feature:
     """A wanted feature; what it is comes from a feature source such as `text`."""
 
-    VARIABLES: Groups = dict.fromkeys(("weight", "scale"), ("time", "resolution", "learnrate", "target feature"))
+    VARIABLES: ClassVar[Groups] = dict.fromkeys(
+        ("weight", "scale"), ("time", "resolution", "learnrate", "target feature")
+    )
     start: Start = ALWAYS[0]
     end: End = ALWAYS[1]
     weight: Weight = 1.0
@@ -103,7 +106,7 @@ class Feature:
 class Constraint:
     """What core adds to the parameters of every constraint."""
 
-    VARIABLES: Groups = dict.fromkeys(
+    VARIABLES: ClassVar[Groups] = dict.fromkeys(
         ("weight", "start", "end"), ("time", "resolution", "learnrate", "target constraint")
     )
     weight: Weight = 1.0
@@ -145,7 +148,7 @@ class Use:
         if node is None:
             return [Problem(f"{self.component.kind} '{self.name}' takes no parameters", self.node.place)]
         known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
-        checker = _Checker()
+        checker = _Collector()
         self.values = checker.values(known, params, also=self.extra)
         return checker.problems
 
@@ -159,6 +162,8 @@ class Use:
 
 @dataclass
 class FeatureConfig:
+    """A wanted feature: its source with the value that the user wrote, and its loss."""
+
     source: Use
     loss: Use
     values: Values
@@ -170,12 +175,16 @@ class FeatureConfig:
 
 @dataclass
 class ConstraintConfig:
+    """A constraint with what core adds to it."""
+
     use: Use
     values: Values
 
 
 @dataclass
 class TargetConfig:
+    """A target with all its parts."""
+
     values: Values
     features: list[FeatureConfig]
     transforms: list[Use]
@@ -193,6 +202,8 @@ class TargetConfig:
 
 @dataclass
 class StageConfig:
+    """A step of post-processing with its transforms, in order."""
+
     values: Values
     transforms: list[Use]
 
@@ -341,11 +352,10 @@ def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
     return Node({names[0]: node}, node.place, {names[0]: node.place}) if names else None
 
 
-class _Checker:
-    """Walks a document and collects problems instead of stopping at the first."""
+class _Collector:
+    """Checks parameters and collects problems instead of stopping at the first."""
 
-    def __init__(self, registry: Registry | None = None) -> None:
-        self.registry = registry
+    def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def problem(self, message: str, place: Place, hint: str = "") -> None:
@@ -370,6 +380,14 @@ class _Checker:
                 self.problems += error.problems
         return values
 
+
+class _Checker(_Collector):
+    """Walks a whole document."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.registry = registry
+
     def section(self, node: Node, section: type, also: Iterable[str] = ()) -> Values:
         return self.values(node, declarations(section), also)
 
@@ -391,13 +409,12 @@ class _Checker:
         return []
 
     def component(self, kind: str, name: str, node: Node, place: Place, extra: Iterable[str] = ()) -> Use | None:
-        assert self.registry is not None
-        find = self.registry.find_model if kind == "model" else lambda written: self.registry.find(kind, written)  # type: ignore[union-attr]
         try:
-            return Use(find(name), name, node, extra=frozenset(extra))
+            found = self.registry.find_model(name) if kind == "model" else self.registry.find(kind, name)
         except LookupError as error:
             self.problem(str(error.args[0]), place)
             return None
+        return Use(found, name, node, extra=frozenset(extra))
 
     def config(self, node: Node) -> Config:
         settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init"))
@@ -438,7 +455,6 @@ class _Checker:
         return TargetConfig(values, [feature for feature in features if feature], transforms, constraints)
 
     def feature(self, node: Node) -> FeatureConfig | None:
-        assert self.registry is not None
         node = self.mapping(node, "a feature")
         sources = self.registry.names("feature")
         chosen = [name for name in node.value if name in sources or "/" in name]

@@ -255,10 +255,7 @@ class _Walker:
         except ExpressionError:
             raise
         except (ArithmeticError, ValueError, TypeError, LookupError) as error:
-            text = str(error) if isinstance(error, ValueError | TypeError) else ""
-            reason = {ZeroDivisionError: "division by zero", OverflowError: "the number is too large"}.get(
-                type(error), text or "no such element"
-            )
+            reason = "no such element" if isinstance(error, LookupError) else str(error)
             raise ExpressionError(f"'{ast.unparse(node)}' has no value: {reason}", node.col_offset) from None
 
     def _number(self, node: ast.expr) -> Any:

@@ -32,7 +32,7 @@ def fetch(
     *,
     max_bytes: int,
     sha256: str = "",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Download an http(s) URL to `target`, which appears only when the whole file is there and its hash is right.
 
@@ -51,7 +51,7 @@ def fetch(
                 digest = _stream(url, file, max_bytes, progress)
             if sha256 and digest != sha256:
                 raise FetchError("the content is not what was expected (its SHA-256 differs)")
-            os.replace(part, target)
+            Path(part).replace(target)
         finally:
             Path(part).unlink(missing_ok=True)
     except FetchError:
@@ -60,8 +60,8 @@ def fetch(
         raise FetchError(str(getattr(error, "reason", "") or error)) from error
 
 
-def _stream(url: str, file: IO[bytes], max_bytes: int, progress: Callable[[int, int], None]) -> str:
-    request = urllib.request.Request(url, headers={"User-Agent": "clipig"})
+def _stream(url: str, file: IO[bytes], max_bytes: int, progress: Callable[[int, int], None] | None) -> str:
+    request = urllib.request.Request(url, headers={"User-Agent": "clipig"})  # noqa: S310 - fetch() checked the scheme
     digest, done = hashlib.sha256(), 0
     with urllib.request.build_opener(_OnlyHttp).open(request, timeout=TIMEOUT) as source:
         total = int(source.headers.get("Content-Length") or 0)
@@ -71,7 +71,8 @@ def _stream(url: str, file: IO[bytes], max_bytes: int, progress: Callable[[int, 
                 raise FetchError(f"larger than {max_bytes / 1e6:.0f} MB")
             file.write(chunk)
             digest.update(chunk)
-            progress(done, total)
+            if progress:
+                progress(done, total)
     if done < total:
         raise FetchError(f"the connection ended after {done} of {total} bytes")
     return digest.hexdigest()

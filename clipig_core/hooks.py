@@ -51,7 +51,7 @@ def clipig_optimizers() -> Mapping[str, str]:
 
 @hookspec
 def clipig_canvases() -> Mapping[str, str]:
-    """`canvas(width, height, device, **params) -> clipig_core.canvas.Canvas`: what is trained, and how it is a picture."""
+    """`canvas(width, height, device, **params) -> clipig_core.canvas.Canvas`: what is trained, and its picture."""
     return {}
 
 

@@ -72,8 +72,8 @@ def save(path: Path, content: bytes) -> None:
         handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(part, mode)
-        os.replace(part, path)
+        Path(part).chmod(mode)
+        Path(part).replace(path)
     except OSError as error:
         raise RunError(f"cannot write '{path}': {error.strerror}") from None
     finally:

@@ -4,8 +4,9 @@ A parameter is an annotation with a `Param` and a plain default:
 
     sigma: Annotated[Floats2 | None, Param("Standard deviation in pixels, x and y.", min=0)] = None
 
-Its type is one of `float`, `int`, `int | float`, `bool`, `str`, `File`, `FrameTime`, `list`, a `Literal` of strings, a fixed
-tuple of numbers, and such tuples or None joined by `|`. Numbers may be written as expressions; one value fills a tuple.
+Its type is one of `float`, `int`, `int | float`, `bool`, `str`, `File`, `FrameTime`, `list`, a `Literal` of strings, a
+fixed tuple of numbers, and such tuples or None joined by `|`. Numbers may be written as expressions; one value fills a
+tuple.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ Ints2 = tuple[int, int]
 
 
 class File(str):
-    """The absolute path of a file that exists, or an http(s) URL. Relative paths are searched beside the config first."""
+    """The absolute path of a file that exists, or an http(s) URL.
+
+    Relative paths are searched beside the config first, then in the current directory.
+    """
 
     @classmethod
     def locate(cls, written: str, source: str) -> File:

@@ -74,11 +74,11 @@ class Run:
         self.rng = torch.Generator(self.device).manual_seed(seed)
         self.encoder = self._encoder() if any(target.features for target in config.targets) else None
         self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
-        scope = self._scope(Now(self.start_epoch, self.epochs))
+        self._scope(Now(self.start_epoch, self.epochs))
         self.canvas = self._canvas(*self.resolution)
         self.optimizer: torch.optim.Optimizer = self._make(config.choices["optimizer"], [*self.canvas.parameters()])
         self.base_rate: float = self.optimizer.defaults["lr"]
-        self._scale_fairly(scope)
+        self._scale_fairly()
 
     @property
     def resolution(self) -> tuple[int, int]:
@@ -112,7 +112,7 @@ class Run:
             canvas.write(first_pixels(width, height, self.rng, init, adjust, self.device))
         return canvas
 
-    def _scale_fairly(self, scope: Scope) -> None:
+    def _scale_fairly(self) -> None:
         fair = [target for target in self.targets if target.features and _scaling(target) == "fair"]
         if fair and self.encoder:
             with torch.no_grad():

@@ -37,11 +37,10 @@ class Scope:
             return False
         return self.now.within(self.constant(values["start"]), self.constant(values["end"]))
 
-    def per_view(self, value: Value, similarity: Tensor | None) -> float | Tensor:
+    def per_view(self, value: Value, similarity: Tensor) -> float | Tensor:
         """A number, or one for each view [B] if the expression uses `similarity` [B]."""
         if not value.names & SIMILARITY:
             return float(self.constant(value))
-        assert similarity is not None
         numbers = [value.resolve(self.variables | view, self.draw) for view in views_of(similarity)]
         return torch.tensor(numbers, device=similarity.device)
 
@@ -170,7 +169,7 @@ class Target:
         return views
 
     def evaluate(self, views: Tensor, features: Tensor | None, scope: Scope) -> Outcome:
-        """The loss of all views [B, 3, h, w], whose unit-length `features` [B, D] are there if any feature is active."""
+        """The loss of all views [B, 3, h, w], and of their unit-length `features` [B, D] if any feature is active."""
         outcome = Outcome(self.index, self.name, 1.0, views.new_zeros(len(views)))
         similarity = None
         if features is not None:

@@ -12,9 +12,7 @@ from clipig_geometry.sampling import pick, uniform
 
 ShiftRange = Annotated[
     Floats2 | Floats4,
-    Param(
-        "Minimum and maximum shift, for both axes or for x, then y; from -1 to 1 as a fraction of the size, else pixels."
-    ),
+    Param("Minimum and maximum shift, for both axes or for x, then y; -1 to 1 is a fraction of the size, else pixels."),
 ]
 
 

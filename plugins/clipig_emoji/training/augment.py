@@ -59,6 +59,21 @@ def poses(count: int, mirrored: Tensor, strength: Tensor, rng: torch.Generator) 
     return torch.cat([matrix, -(matrix @ offset[:, :, None])], 2)
 
 
+def bends(count: int, strength: Tensor, rng: torch.Generator) -> Tensor:
+    """[B, SIZE, SIZE, 2] smooth displacements: no two sets draw a thing in the same proportions."""
+    coarse = 0.08 * strength * torch.randn(count, 2, 4, 4, generator=rng)
+    return F.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic").permute(0, 2, 3, 1)
+
+
+def hues(count: int, strength: Tensor, rng: torch.Generator) -> Tensor:
+    """[B, 3, 3] rotations of colours around the axis of grays (Rodrigues' formula)."""
+    angle = 0.2 * strength * torch.randn(count, 1, 1, 1, generator=rng)
+    axis = torch.full((3, 3), 1 / 3)
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    angle = angle[:, :, :, 0]
+    return torch.eye(3) * torch.cos(angle) + cross * torch.sin(angle) + axis * (1 - torch.cos(angle))
+
+
 def augment(images: Tensor, labels: Tensor, mirrored: Tensor, most: float, rng: torch.Generator) -> Tensor:
     """`images` [B, S, S, 4] uint8 on backgrounds `labels` [B] -> [B, 3, SIZE, SIZE] in [0, 1].
 
@@ -69,11 +84,13 @@ def augment(images: Tensor, labels: Tensor, mirrored: Tensor, most: float, rng: 
     drawing = images.permute(0, 3, 1, 2).float() / 255
     drawing = torch.cat([drawing[:, :3] * drawing[:, 3:], drawing[:, 3:]], 1)
     grid = F.affine_grid(poses(count, mirrored, strength, rng), [count, 4, SIZE, SIZE], align_corners=False)
+    grid = grid + bends(count, strength, rng)
     drawing = F.grid_sample(drawing, grid, mode="bilinear", align_corners=False)
     color, alpha = drawing[:, :3], drawing[:, 3:]
 
     gray = color.mean(1, keepdim=True)
     color = gray + (color - gray) * uniform(count, 1 - 0.5 * strength, 1 + 0.4 * strength, rng)
+    color = torch.einsum("bij,bjhw->bihw", hues(count, strength, rng), color)
     color = color * (1 + 0.1 * strength * torch.randn(count, 3, 1, 1, generator=rng))
     view = color.clamp(min=0).minimum(alpha) + (1 - alpha) * backgrounds(labels, strength, rng)
     view = (view - 0.5) * uniform(count, 1 - 0.4 * strength, 1 + 0.2 * strength, rng) + 0.5
