@@ -58,12 +58,12 @@ def listing(found: list[Plugin]) -> list[str]:
 
 def show(registry: Registry, name: str, as_json: bool) -> None:
     """Everything that is declared about the components of this name."""
-    from clipig_core.errors import InputError, nearest
+    from clipig_core.errors import InputError, unknown
 
     components = [c for plugin in registry.plugins for c in plugin.components if c.name == name]
     if not components:
         known = {component.name for plugin in registry.plugins for component in plugin.components}
-        raise InputError(f"there is no component '{name}'; {nearest(name, known)}")
+        raise InputError(unknown("component", name, known))
     if as_json:
         click.echo(json.dumps([documentation(component) for component in components], indent=2))
     else:

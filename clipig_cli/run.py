@@ -65,9 +65,7 @@ def run(configs: tuple[str, ...], repeat: int, **options: str | None) -> None:
     seed = config.constant("seed")
     for number in range(repeat):
         if number:
-            config = read(configs, given, registry)
-            if seed is not None:
-                config.set("seed", seed + number)
+            config.set("seed", None if seed is None else seed + number)
         if not make(config, stem):
             raise click.exceptions.Exit(INTERRUPTED)
 

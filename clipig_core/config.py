@@ -169,8 +169,9 @@ class FeatureConfig:
     values: Values
 
     def dump(self) -> dict[str, Any]:
-        (value,) = (value.source for name, value in self.source.values.items() if name == "value")
-        return {self.source.name: value, **_dump(self.values), "loss": self.loss.name}
+        given = self.source.dump()
+        source = given["value"] if given.keys() == {"value"} else given
+        return {self.source.name: source, **_dump(self.values), "loss": self.loss.name}
 
 
 @dataclass
@@ -418,7 +419,7 @@ class _Checker(_Collector):
 
     def config(self, node: Node) -> Config:
         settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init"))
-        if "device" in settings and not _DEVICE.fullmatch(settings["device"].source):
+        if "device" in settings and not _DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",
                 settings["device"].node.place,
@@ -444,8 +445,8 @@ class _Checker(_Collector):
         return None
 
     def target(self, node: Node) -> TargetConfig:
-        node = self.mapping(node, "a target")
         before = len(self.problems)
+        node = self.mapping(node, "a target")
         values = self.section(node, Target, also=("features", "transforms", "constraints"))
         features = [self.feature(entry) for entry in self.entries(node, "features")]
         transforms = [use for entry in self.entries(node, "transforms") for use in self.transforms(entry)]
@@ -455,10 +456,13 @@ class _Checker(_Collector):
         return TargetConfig(values, [feature for feature in features if feature], transforms, constraints)
 
     def feature(self, node: Node) -> FeatureConfig | None:
+        before = len(self.problems)
         node = self.mapping(node, "a feature")
-        sources = self.registry.names("feature")
+        if len(self.problems) > before:
+            return None
+        sources = [name for name in self.registry.names("feature") if name not in declarations(Feature)]
         chosen = [name for name in node.value if name in sources or "/" in name]
-        values = self.section(node, Feature, also=(*sources, *chosen))
+        values = self.section(node, Feature, also={*sources, *chosen})
         loss_node = node.value.get("loss", Node("cosine", DEFAULT))
         loss = values.pop("loss", None)
         loss_use = loss and self.component(

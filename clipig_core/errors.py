@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+MAX_LISTED = 40
+
 
 @dataclass(frozen=True)
 class Place:
@@ -59,9 +61,15 @@ class RunError(ClipigError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'blur'?` when something known is close to `name`, else the list of what is known."""
+    """`did you mean 'blur'?` when something known is close to `name`, else a list of what is known, if it is short."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    return f"known: {', '.join(names)}" if names else ""
+    return f"known: {', '.join(names)}" if 0 < len(names) <= MAX_LISTED else ""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """`unknown transform 'blurr'; did you mean 'blur'?`."""
+    hint = nearest(name, known)
+    return f"unknown {what} '{name}'{'; ' if hint else ''}{hint}"

@@ -10,9 +10,12 @@ import ast
 import math
 import operator
 import random
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from clipig_core.errors import unknown
 
 MAX_LENGTH = 500
 MAX_NODES = 200
@@ -229,11 +232,8 @@ def _describe(node: ast.AST) -> str:
 
 
 def _unknown(what: str, name: str, known: Iterable[str], offset: int) -> ExpressionError:
-    from clipig_core.errors import nearest
-
-    known = sorted(known)
-    hint = nearest(name, known) if known else "no variables can be used here"
-    return ExpressionError(f"unknown {what} '{name}'; {hint}", offset)
+    names = list(known)
+    return ExpressionError(unknown(what, name, names) if names else f"no {what} can be used here, not '{name}'", offset)
 
 
 class _Walker:
@@ -255,7 +255,8 @@ class _Walker:
         except ExpressionError:
             raise
         except (ArithmeticError, ValueError, TypeError, LookupError) as error:
-            reason = "no such element" if isinstance(error, LookupError) else str(error)
+            known = {LookupError: "no such element", OverflowError: "the number is too large"}
+            reason = next((text for kind, text in known.items() if isinstance(error, kind)), str(error))
             raise ExpressionError(f"'{ast.unparse(node)}' has no value: {reason}", node.col_offset) from None
 
     def _number(self, node: ast.expr) -> Any:
@@ -346,21 +347,29 @@ def split_list(text: str, allowed: Iterable[str] = ()) -> list[Expression]:
     allowed = frozenset(allowed)
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, this one has {len(text)}")
-    pieces, depth, start = [], 0, 0
+    commas, depth = [], 0
     for index, char in enumerate(text):
         depth += (char in "([{") - (char in ")]}")
         if char == "," and depth == 0:
-            pieces.append(text[start:index])
-            start = index + 1
-    if start:
-        return [Expression(piece, allowed) for piece in [*pieces, text[start:]]]
-    words = text.split()
-    if len(words) > 1:
+            commas.append(index)
+    spans = list(zip([0, *(comma + 1 for comma in commas)], [*commas, len(text)], strict=True))
+    if not commas:
+        words = [match.span() for match in re.finditer(r"\S+", text)]
         try:
-            for word in words:
-                _parse(word)
+            for start, end in words:
+                _parse(text[start:end])
         except ExpressionError:
             pass
         else:
-            return [Expression(word, allowed) for word in words]
-    return [Expression(text, allowed)]
+            spans = words or spans
+    return [_piece(text, start, end, allowed) for start, end in spans]
+
+
+def _piece(text: str, start: int, end: int, allowed: frozenset[str]) -> Expression:
+    """The expression of a part of a text; errors count their offset in the whole text."""
+    piece = text[start:end]
+    try:
+        return Expression(piece.strip(), allowed)
+    except ExpressionError as error:
+        error.offset += start + len(piece) - len(piece.lstrip())
+        raise

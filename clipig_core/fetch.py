@@ -7,6 +7,7 @@ import os
 import tempfile
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
@@ -56,7 +57,7 @@ def fetch(
             Path(part).unlink(missing_ok=True)
     except FetchError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise FetchError(str(getattr(error, "reason", "") or error)) from error
 
 

@@ -33,10 +33,15 @@ def read_image(location: str) -> Tensor:
         ):
             if file.width * file.height > MAX_PIXELS:
                 raise InputError(f"'{location}' has {file.width}x{file.height} pixels; at most {MAX_PIXELS:,} are read")
-            image = ImageOps.exif_transpose(file).convert("RGBA")
+            upright: Image.Image = ImageOps.exif_transpose(file)
+            if upright.mode.startswith("I;16"):  # Pillow would cut 16 bits of grey off at 255
+                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
+            image = upright.convert("RGBA")
     except UnidentifiedImageError:
         raise InputError(f"'{location}' is not an image in a format that Pillow reads") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # every decoder has its own exceptions for a file that is broken
         raise InputError(f"cannot read the image '{location}': {error}") from None
     white = Image.new("RGBA", image.size, "white")
     pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"), dtype=np.float32) / 255

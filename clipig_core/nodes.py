@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,9 @@ MAX_DEPTH = 100
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value")}
+_TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "seq", "map")
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,11 @@ def read_file(path: str) -> Node:
 def _config_of_picture(path: str) -> str:
     from PIL import Image
 
-    with Image.open(path) as image:
-        text = image.info.get("clipig")
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            text = image.info.get("clipig")
+    except (ValueError, Image.DecompressionBombError) as error:
+        raise InputError(Problem(f"cannot read the config of this picture: {error}", Place(path))) from None
     if not isinstance(text, str):
         raise InputError(Problem("this picture holds no config; it was not made by clipig", Place(path)))
     return text
@@ -126,6 +132,8 @@ class _Reader:
         self.count += 1
         if self.count > MAX_NODES or depth > MAX_DEPTH:
             raise InputError(Problem("the file is nested too deeply or too large", place))
+        if str(node.tag) not in _TAGS:
+            raise InputError(Problem(f"the tag '{node.tag}' is not allowed", place))
         if isinstance(node, SequenceNode):
             return Node([self.read(child, depth + 1) for child in node.value], place)
         if isinstance(node, MappingNode):
@@ -157,8 +165,10 @@ class _Reader:
         return Node(values, place, keys)
 
     def _scalar(self, node: ScalarNode, place: Place) -> Node:
-        if str(node.tag) not in _TAGS:
-            raise InputError(Problem(f"the tag '{node.tag}' is not allowed", place))
         if str(node.tag).endswith((":timestamp", ":value")):
             return Node(node.value, place, plain=True)
-        return Node(self.yaml.constructor.construct_object(node), place, plain=node.style is None)
+        try:
+            value = self.yaml.constructor.construct_object(node)
+        except (ValueError, LookupError):  # `!!int x`, `!!bool maybe`
+            raise InputError(Problem(f"'{node.value}' is not what its tag '{node.tag}' says", place)) from None
+        return Node(value, place, plain=node.style is None)

@@ -27,7 +27,7 @@ class Output:
         Raises:
             InputError: `output` is neither, or the directory cannot be written to.
         """
-        if output.endswith(("/", os.sep)) or Path(output).is_dir():
+        if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112 - Path.is_dir raises if it is too long
             folder = Path(output)
         elif output.lower().endswith(".png"):
             folder, stem = Path(output).parent, Path(output).stem

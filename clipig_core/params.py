@@ -11,12 +11,13 @@ tuple.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import random
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -44,9 +45,10 @@ class File(str):
         if written.lower().startswith(("http://", "https://")):
             return cls(written)
         for folder in (Path(source).parent, Path()):
-            path = (folder / Path(written).expanduser()).absolute()
-            if path.is_file():
-                return cls(path)
+            with contextlib.suppress(OSError, RuntimeError):  # names that are too long, homes that are not there
+                path = (folder / Path(written).expanduser()).absolute()
+                if path.is_file():
+                    return cls(path)
         raise ValueError(f"there is no file '{written}'")
 
 
@@ -131,12 +133,8 @@ class Declaration:
         """
         if node.value is None and self.optional:
             return Value(self, node, (None,))
-        try:
+        with self._at(node):
             value = Value(self, node, tuple(self._items(node)))
-        except ExpressionError as error:
-            raise self._error(str(error), node, error.offset if node.plain else 0) from None
-        except ValueError as error:
-            raise self._error(str(error), node) from None
         if value.constant:
             value.resolve({}, random.Random(0))
         return value
@@ -146,6 +144,16 @@ class Declaration:
         if self.default is None:
             return Value(self, node, (None,))
         return self.convert(node)
+
+    @contextlib.contextmanager
+    def _at(self, node: Node) -> Iterator[None]:
+        """Errors get the place of `node`, or of the character in it."""
+        try:
+            yield
+        except ExpressionError as error:
+            raise self._error(str(error), node, error.offset if node.plain else 0) from None
+        except ValueError as error:
+            raise self._error(str(error), node) from None
 
     def _error(self, message: str, node: Node, offset: int = 0) -> InputError:
         place = node.place
@@ -162,7 +170,10 @@ class Declaration:
         if isinstance(node.value, list):
             if not self.lengths:
                 raise ValueError("a list is not a value here")
-            items = [self._item(element) for element in node.value]
+            items = []
+            for element in node.value:
+                with self._at(element):
+                    items.append(self._item(element))
         elif isinstance(node.value, str) and self.lengths and self.numeric:
             items = list(split_list(node.value, self._allowed()))
         else:
@@ -204,6 +215,7 @@ class Declaration:
             ValueError: it is out of range or of the wrong type.
         """
         if isinstance(item, FrameTime):
+            self.param.check(item.value)
             return item
         if isinstance(self.scalar, tuple):
             choice = str(item).lower()

@@ -18,7 +18,7 @@ from typing import Any
 import pluggy
 
 from clipig_core import hooks
-from clipig_core.errors import PluginError, nearest
+from clipig_core.errors import PluginError, unknown
 from clipig_core.hooks import KINDS
 from clipig_core.params import Declaration, Resized, declarations
 
@@ -55,7 +55,9 @@ class Component:
             if self.error:
                 raise ImportError(self.error)
             function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+            if not inspect.isroutine(function):
+                raise TypeError(f"'{self.target}' is not a function")
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
         return function
 
@@ -176,7 +178,7 @@ class Registry:
         built_in = [component for component in found if component.plugin.built_in]
         found = built_in or found
         if not found:
-            raise LookupError(f"unknown {kind} '{name}'; {nearest(name, self.names(kind))}{self._suspects()}")
+            raise LookupError(unknown(kind, name, self.names(kind)) + self._suspects())
         if len(found) > 1:
             picks = ", ".join(f"'{c.plugin.distribution}/{c.name}'" for c in found)
             raise LookupError(f"{kind} '{name}' is provided more than once; write one of {picks}")
@@ -196,7 +198,7 @@ class Registry:
             suffix = Path(name).suffix.lower()
             if ("model", suffix) not in self._components:
                 raise
-            if not Path(name).is_file():
+            if not os.path.isfile(name):  # noqa: PTH113 - Path.is_file raises if the name is too long
                 raise LookupError(f"there is no model file '{name}'") from None
             return self.find("model", suffix)
 
@@ -210,6 +212,8 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
 
 
 def _component(kind: str, name: str, target: str, plugin: Plugin) -> Component:
+    if not isinstance(name, str) or not isinstance(target, str):
+        raise TypeError(f"the {kind} {name!r}: {target!r} is not a name and a 'module:function'")
     return Component(kind, name, target, plugin, error=_missing(target))
 
 
@@ -251,4 +255,6 @@ def _defined(tree: ast.Module) -> set[str]:
 
 
 def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0] if str(error) else type(error).__name__
+    """What an error says, on one line; pluggy's take several."""
+    text = "; ".join(str(error).splitlines())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

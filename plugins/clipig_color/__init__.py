@@ -1,4 +1,4 @@
-"""Colours of pixels: arithmetic on channels."""
+"""Colours of pixels: arithmetic on channels, and their statistics."""
 
 from collections.abc import Mapping
 
@@ -7,4 +7,23 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_transforms() -> Mapping[str, str]:
-    return {"mul": "clipig_color.arithmetic:mul"}
+    return {
+        "add": "clipig_color.arithmetic:add",
+        "clamp": "clipig_color.arithmetic:clamp",
+        "contrast": "clipig_color.contrast:contrast",
+        "mean": "clipig_color.mean:mean",
+        "mul": "clipig_color.arithmetic:mul",
+        "quantize": "clipig_color.arithmetic:quantize",
+        "saturation": "clipig_color.saturation:saturation",
+    }
+
+
+@hookimpl
+def clipig_constraints() -> Mapping[str, str]:
+    return {
+        "contrast": "clipig_color.contrast:limit_contrast",
+        "mean": "clipig_color.mean:limit_mean",
+        "normalize": "clipig_color.normalize:keep_normalized",
+        "saturation": "clipig_color.saturation:limit_saturation",
+        "std": "clipig_color.std:limit_std",
+    }

@@ -6,7 +6,14 @@ from typing import Annotated
 
 from torch import Tensor
 
-from clipig_core import Floats3, Param
+from clipig_core import Floats2, Floats3, Param
+
+
+def add(
+    images: Tensor, color: Annotated[Floats3, Param("Summand for red, green and blue; one number for all.")]
+) -> Tensor:
+    """Add a fixed value to all pixels."""
+    return images + images.new_tensor(color)[:, None, None]
 
 
 def mul(
@@ -14,3 +21,18 @@ def mul(
 ) -> Tensor:
     """Multiply all pixels by a fixed value."""
     return images * images.new_tensor(color)[:, None, None]
+
+
+def clamp(images: Tensor, range: Annotated[Floats2, Param("Lowest and highest value of all channels.")]) -> Tensor:
+    """Cut off values outside a range. Raises ValueError if its ends are in the wrong order."""
+    if range[0] > range[1]:
+        raise ValueError(f"the lowest value, {range[0]:g}, is above the highest, {range[1]:g}")
+    return images.clamp(*range)
+
+
+def quantize(
+    images: Tensor, step: Annotated[Floats3, Param("Step for red, green and blue; one number for all.", above=0)]
+) -> Tensor:
+    """Round values down to a multiple of a step. No gradients come through, so it belongs into `postproc`."""
+    steps = images.new_tensor(step)[:, None, None]
+    return (images / steps).floor() * steps

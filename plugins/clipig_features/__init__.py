@@ -7,4 +7,4 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_features() -> Mapping[str, str]:
-    return {"text": "clipig_features.text:text"}
+    return {"image": "clipig_features.image:image", "text": "clipig_features.text:text"}

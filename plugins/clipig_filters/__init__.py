@@ -1,4 +1,4 @@
-"""Filters that mix neighbouring pixels."""
+"""Filters that mix neighbouring pixels, and what happens at the edges of the image."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,17 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_transforms() -> Mapping[str, str]:
-    return {"blur": "clipig_filters.blur:blur"}
+    return {
+        "blur": "clipig_filters.blur:blur",
+        "border": "clipig_filters.border:border",
+        "edge": "clipig_filters.edge:edge",
+    }
 
 
 @hookimpl
 def clipig_constraints() -> Mapping[str, str]:
-    return {"blur": "clipig_filters.blur:keep_blurred"}
+    return {
+        "blur": "clipig_filters.blur:keep_blurred",
+        "border": "clipig_filters.border:keep_border",
+        "edge_mean": "clipig_filters.edge:limit_edge_mean",
+    }

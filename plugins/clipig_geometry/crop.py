@@ -7,10 +7,30 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from clipig_core import Ints2, Param, Resized
+from clipig_core import Floats4, Ints2, Param, Resized
 from clipig_geometry.sampling import pick, uniform
 
 CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1)]
+
+
+def crop(
+    images: Tensor,
+    xywh: Annotated[
+        Floats4, Param("Left, top, width and height; a number below 1 is a fraction of the size, else pixels.", min=0)
+    ],
+) -> Annotated[Tensor, Resized]:
+    """Cut out a section, truncated to whole pixels.
+
+    Raises ValueError if it is empty or leaves the image.
+    """
+    full_height, full_width = images.shape[-2:]
+    sizes = (full_width, full_height, full_width, full_height)
+    left, top, width, height = (int(by * size if by < 1 else by) for by, size in zip(xywh, sizes, strict=True))
+    if not (0 < width <= full_width - left and 0 < height <= full_height - top):
+        raise ValueError(
+            f"a section of {width}x{height} at {left}, {top} is no part of an image of {full_width}x{full_height}"
+        )
+    return images[:, :, top : top + height, left : left + width]
 
 
 def center_crop(images: Tensor, size: CropSize) -> Annotated[Tensor, Resized]:

@@ -23,14 +23,17 @@ def pick(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
 def affine(images: Tensor, matrix: Tensor) -> Tensor:
     """Resample [B, 3, H, W] bilinearly; outside is black.
 
-    `matrix` [B, 2, 3] maps the pixels of the result to where they come from, in pixels around the image's centre.
+    `matrix`, [B, 2, 3] or [1, 2, 3] for all, maps the pixels of the result to where they come from, in pixels around
+    the image's centre.
     """
     height, width = images.shape[-2:]
-    half = torch.tensor([width / 2, height / 2], device=images.device, dtype=images.dtype)
-    # affine_grid counts from -1 to 1 along each side.
-    linear = matrix[:, :, :2] * half / half[:, None]
-    offset = matrix[:, :, 2:] / half[:, None]
-    grid = F.affine_grid(torch.cat([linear, offset], 2), list(images.shape), align_corners=False)
+    x = torch.arange(width, device=images.device, dtype=images.dtype) + (0.5 - width / 2)
+    y = torch.arange(height, device=images.device, dtype=images.dtype) + (0.5 - height / 2)
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    pixels = torch.stack([x, y, torch.ones_like(x)], 2).view(-1, 3)
+    # grid_sample counts from -1 to 1 along each side.
+    scaled = matrix / images.new_tensor([width / 2, height / 2])[:, None]
+    grid = (pixels @ scaled.transpose(1, 2)).view(-1, height, width, 2).expand(len(images), -1, -1, -1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

@@ -16,6 +16,19 @@ ShiftRange = Annotated[
 ]
 
 
+def shift(
+    images: Tensor,
+    offset: Annotated[Floats2, Param("Shift for x and y; between -1 and 1 as a fraction of the size, else pixels.")],
+) -> Tensor:
+    """Move to the right and down; what leaves on one side comes back on the other.
+
+    The offset is truncated to whole pixels.
+    """
+    height, width = images.shape[-2:]
+    x, y = (int(by * size if abs(by) < 1 else by) for by, size in zip(offset, (width, height), strict=True))
+    return images.roll((y, x), (2, 3))
+
+
 def random_shift(images: Tensor, offset: ShiftRange, *, rng: torch.Generator) -> Tensor:
     """Move each image by a random offset, to the right and down; what leaves on one side comes back on the other.
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipig_core.penalty import difference
+
 
 def cosine(features: Tensor, target: Tensor) -> Tensor:
     """1 minus the cosine of the angle between them, which is what CLIP was trained with."""
     return 1 - F.cosine_similarity(features, target, dim=-1)
+
+
+def l1(features: Tensor, target: Tensor) -> Tensor:
+    """100 times the mean absolute difference of their numbers."""
+    return 100 * difference(features, target, "l1")
+
+
+def l2(features: Tensor, target: Tensor) -> Tensor:
+    """100 times the mean squared difference of their numbers: less for small differences, more for large ones."""
+    return 100 * difference(features, target, "l2")

@@ -1,4 +1,4 @@
-"""Noise that is added to images."""
+"""Normally distributed noise around zero that is added to images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,55 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from clipig_core import Floats3, Param
+from clipig_core import Floats3, Ints2, Param
+from clipig_core.canvas import resample
+from clipig_core.penalty import Loss, difference
 
 Std = Annotated[Floats3, Param("Standard deviation for red, green and blue; one number for all.", min=0)]
 
 
 def noise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
-    """Add normally distributed noise, of its own for each channel of each pixel."""
-    drawn = torch.randn(images.shape, generator=rng, device=images.device, dtype=images.dtype)
-    return images + drawn * images.new_tensor(std)[:, None, None]
+    """Add noise, of its own for each channel of each pixel."""
+    return images + _normal(images, images.shape, rng) * images.new_tensor(std)[:, None, None]
+
+
+def bwnoise(
+    images: Tensor, std: Annotated[float, Param("Standard deviation.", min=0)], *, rng: torch.Generator
+) -> Tensor:
+    """Add gray noise: the same to all channels of a pixel."""
+    batch, _, height, width = images.shape
+    return images + _normal(images, (batch, 1, height, width), rng) * std
+
+
+def rnoise(
+    images: Tensor,
+    std: Std,
+    resolution: Annotated[Ints2, Param("Width and height of the noise; one number for a square.", min=1)],
+    *,
+    rng: torch.Generator,
+) -> Tensor:
+    """Add noise of another resolution, resized to that of the images."""
+    height, width = images.shape[-2:]
+    coarse = _normal(images, (len(images), 3, resolution[1], resolution[0]), rng)
+    return images + resample(coarse, width, height, "linear") * images.new_tensor(std)[:, None, None]
+
+
+def fnoise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
+    """Add noise of `15 * std` to the real and imaginary parts of the Fourier transform of each row of pixels."""
+    waves = torch.fft.rfft(images)
+    drawn = _normal(images, (*waves.shape, 2), rng) * (15 * images.new_tensor(std)[:, None, None, None])
+    noisy: Tensor = torch.fft.irfft(waves + torch.view_as_complex(drawn), n=images.shape[3])
+    return noisy
+
+
+def keep_noisy(images: Tensor, std: Std, loss: Loss = "l2", *, rng: torch.Generator) -> Tensor:
+    """The difference to a noisy version of the image.
+
+    Both move alike with the image, so this adds to the loss without moving a pixel.
+    """
+    return 100 * difference(images, noise(images, std, rng=rng), loss)
+
+
+def _normal(images: Tensor, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """Standard normal numbers for `images`."""
+    return torch.randn(shape, generator=rng, device=images.device, dtype=images.dtype)

@@ -1,4 +1,8 @@
-"""The optimizers of torch, with step sizes that make them comparable."""
+"""The optimizers of torch, with step sizes that make them comparable.
+
+They are tuned by hand: a gradient that stays the same, and is as small as those of CLIP, moves a pixel about as far
+with each of them in the 300 epochs of a default run.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,61 @@ from torch import Tensor
 
 from clipig_core import Floats2, Param
 
+_ALMOST_ONE = 0.999999  # at 1 a mean would never move
 
-def adam(
-    parameters: Iterable[Tensor],
-    betas: Annotated[Floats2, Param("Decay of the running means of gradient and square.", min=0, max=0.999999)] = (
-        0.9,
-        0.999,
-    ),
-    eps: Annotated[float, Param("Added to the denominator.", above=0)] = 1e-8,
-) -> torch.optim.Optimizer:
+Betas = Annotated[Floats2, Param("Decay of the running means of gradient and square.", min=0, max=_ALMOST_ONE)]
+Decay = Annotated[float, Param("Decay of the running mean of squares.", min=0, max=_ALMOST_ONE)]
+Eps = Annotated[float, Param("Added to the denominator.", above=0)]
+Momentum = Annotated[float, Param("The part of a step that the next one repeats.", min=0, max=_ALMOST_ONE)]
+
+
+def adam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015), the default."""
     return torch.optim.Adam(parameters, lr=0.01, betas=betas, eps=eps)
+
+
+def adamw(
+    parameters: Iterable[Tensor],
+    betas: Betas = (0.9, 0.999),
+    eps: Eps = 1e-8,
+    weight_decay: Annotated[float, Param("How much of every value a step takes away, times its size.", min=0)] = 0.01,
+) -> torch.optim.Optimizer:
+    """Adam that also pulls all values towards zero (Loshchilov and Hutter 2019)."""
+    return torch.optim.AdamW(parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay)
+
+
+def nadam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
+    """Adam with Nesterov momentum (Dozat 2016)."""
+    return torch.optim.NAdam(parameters, lr=0.01, betas=betas, eps=eps)
+
+
+def radam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
+    """Adam whose first steps are careful (Liu et al. 2020)."""
+    return torch.optim.RAdam(parameters, lr=0.03, betas=betas, eps=eps)
+
+
+def adadelta(parameters: Iterable[Tensor], rho: Decay = 0.9, eps: Eps = 1e-6) -> torch.optim.Optimizer:
+    """Adadelta (Zeiler 2012): steps as large as the last ones were."""
+    return torch.optim.Adadelta(parameters, lr=20, rho=rho, eps=eps)
+
+
+def adagrad(parameters: Iterable[Tensor], eps: Eps = 1e-10) -> torch.optim.Optimizer:
+    """Adagrad (Duchi et al. 2011): steps that shrink with every gradient seen."""
+    return torch.optim.Adagrad(parameters, lr=0.1, eps=eps)
+
+
+def rmsprop(
+    parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8, momentum: Momentum = 0.1
+) -> torch.optim.Optimizer:
+    """RMSprop, with gradients divided by their deviation from their mean (Graves 2013)."""
+    return torch.optim.RMSprop(parameters, lr=0.003, alpha=alpha, eps=eps, momentum=momentum, centered=True)
+
+
+def sparse_adam(parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8) -> torch.optim.Optimizer:
+    """Plain RMSprop, under a name of old configs."""
+    return torch.optim.RMSprop(parameters, lr=0.01, alpha=alpha, eps=eps)
+
+
+def sgd(parameters: Iterable[Tensor], momentum: Momentum = 0.0) -> torch.optim.Optimizer:
+    """Plain gradient descent."""
+    return torch.optim.SGD(parameters, lr=10, momentum=momentum)

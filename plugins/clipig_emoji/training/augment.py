@@ -74,23 +74,28 @@ def hues(count: int, strength: Tensor, rng: torch.Generator) -> Tensor:
     return torch.eye(3) * torch.cos(angle) + cross * torch.sin(angle) + axis * (1 - torch.cos(angle))
 
 
-def augment(images: Tensor, labels: Tensor, mirrored: Tensor, most: float, rng: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor, labels: Tensor, mirrored: Tensor, most: float, rng: torch.Generator, reshape: bool = False
+) -> Tensor:
     """`images` [B, S, S, 4] uint8 on backgrounds `labels` [B] -> [B, 3, SIZE, SIZE] in [0, 1].
 
-    The strength of each image is drawn from 0 to `most`, so that pictures as they are stay part of the training.
+    The strength of each image is drawn from 0 to `most`, so that pictures as they are stay part of the training;
+    `reshape` adds bends and changes of hue.
     """
     count = len(images)
     strength = uniform(count, 0.0, most, rng)
     drawing = images.permute(0, 3, 1, 2).float() / 255
     drawing = torch.cat([drawing[:, :3] * drawing[:, 3:], drawing[:, 3:]], 1)
     grid = F.affine_grid(poses(count, mirrored, strength, rng), [count, 4, SIZE, SIZE], align_corners=False)
-    grid = grid + bends(count, strength, rng)
+    if reshape:
+        grid = grid + bends(count, strength, rng)
     drawing = F.grid_sample(drawing, grid, mode="bilinear", align_corners=False)
     color, alpha = drawing[:, :3], drawing[:, 3:]
 
     gray = color.mean(1, keepdim=True)
     color = gray + (color - gray) * uniform(count, 1 - 0.5 * strength, 1 + 0.4 * strength, rng)
-    color = torch.einsum("bij,bjhw->bihw", hues(count, strength, rng), color)
+    if reshape:
+        color = torch.einsum("bij,bjhw->bihw", hues(count, strength, rng), color)
     color = color * (1 + 0.1 * strength * torch.randn(count, 3, 1, 1, generator=rng))
     view = color.clamp(min=0).minimum(alpha) + (1 - alpha) * backgrounds(labels, strength, rng)
     view = (view - 0.5) * uniform(count, 1 - 0.4 * strength, 1 + 0.2 * strength, rng) + 0.5

@@ -1,0 +1,218 @@
+"""The reference pages, written from the declarations whenever the documentation is built.
+
+A page holds markers, such as a fence of `{clipig-components} transform`; before Sphinx parses the page, each is
+replaced by Markdown that is read from the registry, the sections of the config, or the command line. Nothing is
+written to disk.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from ruamel.yaml import YAML
+
+from clipig_cli import cli
+from clipig_cli.plugins import documentation
+from clipig_core import config
+from clipig_core.params import Declaration, declarations
+from clipig_core.registry import VARIABLES, Component, Registry
+from clipig_core.schedule import FrameTime
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent.parent
+EXAMPLES: dict[str, dict[str, str]] = YAML(typ="safe").load(Path(__file__).with_name("examples.yaml"))
+MARKER = re.compile(r"^```\{clipig-(?P<what>\w+)\} ?(?P<argument>.*)\n```$", re.MULTILINE)
+IN_A_TARGET = {"feature": "features", "loss": "features", "transform": "transforms", "constraint": "constraints"}
+
+
+def expand(text: str) -> str:
+    """A page with its markers replaced."""
+    return MARKER.sub(lambda marker: GENERATORS[marker["what"]](marker["argument"]).strip(), text)
+
+
+def components(kind: str) -> str:
+    """A section for each built-in component of a kind; those that are one function share it."""
+    found = [c for p in Registry().plugins if p.built_in for c in p.components if c.kind == kind]
+    by_function: dict[str, list[Component]] = {}
+    for component in sorted(found, key=lambda c: (c.name.startswith("."), c.name.lower())):
+        by_function.setdefault(component.target, []).append(component)
+    groups = VARIABLES.get(kind)
+    intro = [f"Expressions in their parameters may use: {', '.join(groups)}."] if groups else []
+    return "\n\n".join([*intro, *(_component(same) for same in by_function.values())])
+
+
+def _component(same: list[Component]) -> str:
+    entry = documentation(same[0])
+    flags = [text for flag, text in FLAGS.items() if entry[flag]]
+    parts = [
+        f"## {', '.join(component.name for component in same)}",
+        _prose(entry["doc"]),
+        *([f"*{' '.join(flags)}*"] if flags else []),
+        *([_table(same[0].params.values(), variables=False)] if same[0].params else []),
+        *(example(component.kind, component.name) for component in same if _has_example(component)),
+        f"From the plugin `{entry['plugin']}`.",
+    ]
+    return "\n\n".join(parts)
+
+
+FLAGS = {
+    "random": "Draws anew for each view.",
+    "resizes": "Changes the resolution, so it cannot be used in post-processing.",
+}
+
+
+def _has_example(component: Component) -> bool:
+    return component.name in EXAMPLES[component.kind]
+
+
+def example(kind: str, name: str) -> str:
+    """A whole config that uses the component, as a fenced block. Raises KeyError if `examples.yaml` has none."""
+    value = EXAMPLES[kind][name]
+    comment = f"# sketch: {value} is a file of yours\n" if "my-" in value else ""
+    if kind not in IN_A_TARGET:
+        text = f"{kind}: {value}\ntargets:\n  - features:\n      - text: strawberry"
+    elif kind == "feature":
+        text = f"targets:\n  - features:\n      - {name}: {value}"
+    elif kind == "loss":
+        text = f"targets:\n  - features:\n      - text: strawberry\n        loss: {value}"
+    else:
+        text = f"targets:\n  - features:\n      - text: strawberry\n    {IN_A_TARGET[kind]}:\n      - {name}: {value}"
+    return f"```yaml\n{comment}{text}\n```"
+
+
+def section(name: str) -> str:
+    """The parameters of a section of the config, from its class in `clipig_core.config`."""
+    return _table(declarations(getattr(config, name)).values())
+
+
+def choices(_: str) -> str:
+    """The parameters whose values are components."""
+    rows = [[f"`{kind}`", f"[{kind}]({PAGES[kind]})", f"`{default}`"] for kind, default in config.CHOICES.items()]
+    return _rows(["Name", "Value", "Default"], rows)
+
+
+PAGES = {"optimizer": "optimizers.md", "canvas": "canvases.md", "model": "models.md"}
+
+
+def commands(_: str) -> str:
+    """The commands with their arguments and options."""
+    context = click.Context(cli, info_name="clipig", **cli.context_settings)
+    parts = [_options(cli, context)]
+    for name in cli.list_commands(context):
+        command = cli.commands[name]
+        inner = click.Context(command, parent=context, info_name=name)
+        usage = " ".join(command.collect_usage_pieces(inner))
+        parts += [
+            f"## clipig {name}",
+            f"```console\n$ clipig {name} {usage}\n```",
+            _prose(inspect.cleandoc(command.help or "")),
+        ]
+        parts.append(_options(command, inner))
+    return "\n\n".join(parts)
+
+
+def _options(command: click.Command, context: click.Context) -> str:
+    rows = []
+    for option in command.get_params(context):
+        record = option.get_help_record(context)
+        if record and isinstance(option, click.Option):
+            rows.append([", ".join(f"`{name}`" for name in option.opts), _cell(record[1])])
+    return _rows(["Option", "Meaning"], rows)
+
+
+def picture(name: str) -> str:
+    """A picture of `docs/pictures`, if it has been made: `name.png Its caption.`"""
+    file, _, caption = name.partition(" ")
+    if not (DOCS / "pictures" / file).exists():
+        return ""
+    return f"![{caption}](pictures/{file})\n\n*{caption}*"
+
+
+GENERATORS: dict[str, Callable[[str], str]] = {
+    "components": components,
+    "section": section,
+    "choices": choices,
+    "commands": commands,
+    "picture": picture,
+}
+
+
+def _table(parameters: Iterable[Declaration], *, variables: bool = True) -> str:
+    """A row for each parameter."""
+    columns: dict[str, Callable[[Declaration], str]] = {
+        "Name": lambda p: f"`{p.name}`",
+        "Type": lambda p: p.type_name + _bounds(p),
+        "Default": lambda p: "required" if p.required else _plain(p.default),
+        "Expressions may use": lambda p: ", ".join(p.variables) if p.numeric else "",
+        "Meaning": lambda p: _cell(p.param.doc),
+    }
+    if not variables:
+        del columns["Expressions may use"]
+    return _rows([*columns], ([cell(parameter) for cell in columns.values()] for parameter in parameters))
+
+
+def _bounds(parameter: Declaration) -> str:
+    low, high, above = parameter.param.min, parameter.param.max, parameter.param.above
+    words = [f"above {above}"] if above is not None else []
+    words += [f"from {low}"] if low is not None else []
+    words += [f"to {high}"] if high is not None else []
+    return f", {' '.join(words)}" if words else ""
+
+
+def _plain(default: Any) -> str:
+    """A default as it would be written in YAML."""
+    if default is None:
+        return "none"
+    if isinstance(default, FrameTime):
+        default = default.value
+    if isinstance(default, tuple):
+        same = len({*default}) == 1
+        return f"`{' '.join(map(str, default[:1] if same else default))}`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def _rows(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return _prose(text).replace("|", r"\|").replace("\n", " ")
+
+
+def _prose(text: str) -> str:
+    """A docstring as Markdown: without the sections for callers from Python, and safe outside of code."""
+    text = re.split(r"^(?:Raises|Args|Returns|Yields):?\s", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    text = re.sub(r"Raises \w+ if", "It is an error if", text)
+    pieces = re.split(r"(`[^`]*`)", text)
+    return "".join(piece if piece.startswith("`") else re.sub(r"([<*_\[\]])", r"\\\1", piece) for piece in pieces)
+
+
+def _replace(_app: Sphinx, _page: str, source: list[str]) -> None:
+    source[0] = expand(source[0])
+
+
+def _outdated(app: Sphinx, *_: Any) -> list[str]:
+    """The pages with markers, which depend on more than their files."""
+    found = [page for page in app.env.found_docs if MARKER.search(Path(app.env.doc2path(page)).read_text("utf-8"))]
+    return sorted(found)
+
+
+def _without_signature(_app: Sphinx, _what: str, _name: str, described: object, *_: Any) -> tuple[str, str] | None:
+    """Protocols are not called."""
+    return ("", "") if getattr(described, "_is_protocol", False) else None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Hook into Sphinx."""
+    app.connect("source-read", _replace)
+    app.connect("env-get-outdated", _outdated)
+    app.connect("autodoc-process-signature", _without_signature)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,22 @@
+"""Features of images."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor
+
+from clipig_core import File, Param
+from clipig_core.encoder import Encoder, fit
+from clipig_core.images import read_image
+
+
+def image(
+    value: Annotated[File, Param("Path or URL of an image that shows what the picture should resemble.")],
+    encoder: Encoder,
+) -> Tensor:
+    """The model's feature of an image, which is resized to the square that the model reads, whatever its shape.
+
+    Raises InputError if it cannot be fetched or read.
+    """
+    return encoder.encode_image(fit(read_image(value)[None], encoder.image_size))[0]

@@ -1,0 +1,40 @@
+"""Images that grow by more of themselves, or by a colour."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from clipig_core import Floats3, Ints2, Param, Resized
+
+
+def pad(
+    images: Tensor,
+    size: Annotated[Ints2, Param("Columns to add left and right, and rows to add at top and bottom.", min=0)],
+    color: Annotated[Floats3, Param("Red, green and blue of what is added; one number for gray.")] = (0, 0, 0),
+    mode: Annotated[
+        Literal["fill", "edge", "wrap"],
+        Param("fill adds the colour, edge repeats the outermost pixels, wrap continues from the opposite edge."),
+    ] = "fill",
+) -> Annotated[Tensor, Resized]:
+    """Add pixels on all sides."""
+    height, width = images.shape[-2:]
+    columns = torch.arange(-size[0], width + size[0], device=images.device)
+    rows = torch.arange(-size[1], height + size[1], device=images.device)
+    if mode == "wrap":
+        return images.index_select(3, columns % width).index_select(2, rows % height)
+    padded = images.index_select(3, columns.clamp(0, width - 1)).index_select(2, rows.clamp(0, height - 1))
+    if mode == "edge":
+        return padded
+    outside = ((rows < 0) | (rows >= height))[:, None] | (columns < 0) | (columns >= width)
+    return torch.where(outside, images.new_tensor(color)[:, None, None], padded)
+
+
+def repeat(
+    images: Tensor,
+    count: Annotated[Ints2, Param("How often the image stands side by side, and how often below itself.", min=1)],
+) -> Annotated[Tensor, Resized]:
+    """Tile to the right and to the bottom."""
+    return images.repeat(1, 1, count[1], count[0])

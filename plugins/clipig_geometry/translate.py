@@ -1,0 +1,24 @@
+"""Translations; what comes from outside is black."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from clipig_core import Floats2, Param
+from clipig_geometry.sampling import affine, uniform
+
+
+def random_translate(
+    images: Tensor,
+    offset: Annotated[Floats2, Param("Largest shift for x and y, as a fraction of the size.", min=0, max=1)],
+    *,
+    rng: torch.Generator,
+) -> Tensor:
+    """Move each image by a random offset, as far to the left as to the right, and up as down."""
+    sizes = reversed(images.shape[-2:])
+    x, y = (uniform(images, -most * size, most * size, rng) for most, size in zip(offset, sizes, strict=True))
+    linear = torch.eye(2, device=images.device, dtype=images.dtype).expand(len(images), 2, 2)
+    return affine(images, torch.cat([linear, -torch.stack([x, y], 1)[:, :, None]], 2))

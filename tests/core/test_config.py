@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import io
+import json
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from clipig_core.config import Config, check, read
+from clipig_core.nodes import read_yaml
+from clipig_core.registry import Registry
+
+from .support import REGISTRY, config_of, image_file, problems_of
+
+TARGET = "targets: [{constraints: [blur]}]\n"
+
+
+def messages(text: str) -> list[str]:
+    """Every problem of a config, without importing components and then with it."""
+
+    def load() -> None:
+        config_of(text).bind()
+
+    return [str(problem) for problem in problems_of(load)]
+
+
+def constants(config: Config, *names: str) -> list[Any]:
+    return [config.constant(name) for name in names]
+
+
+def files(folder: Path, *texts: str) -> list[str]:
+    paths = [folder / f"{number}.yaml" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return [str(path) for path in paths]
+
+
+def test_defaults_are_those_of_the_reference() -> None:
+    config = config_of(TARGET)
+    assert constants(config, "verbose", "output", "epochs", "start_epoch") == [2, "./", 300, 0]
+    assert constants(config, "snapshot_interval", "resolution", "interpolation") == [20.0, (224, 224), "cubic"]
+    assert constants(config, "device", "learnrate", "learnrate_scale") == ["auto", 1.0, 1.0]
+    assert {kind: use.name for kind, use in config.choices.items()} == {
+        "model": "ViT-B/32",
+        "optimizer": "adam",
+        "canvas": "rgb",
+    }
+    target = config_of("targets: [{features: [{text: owl}]}]").dump()["targets"][0]
+    assert target == {
+        **{"active": True, "name": "target", "start": 0.0, "end": 1.0, "weight": 1.0, "batch_size": 1},
+        **{"select": "all", "feature_scale": "equal", "transforms": [], "constraints": []},
+        "features": target["features"],
+    }
+
+
+def test_later_configs_win_and_lists_are_appended(tmp_path: Path) -> None:
+    paths = files(
+        tmp_path,
+        "epochs: 5\nresolution: [64, 64]\ninit: {mean: .1, std: .2}\ntargets: [{name: a, constraints: [blur]}]",
+        "epochs: 7\nresolution: [32, 16]\ninit: {mean: .3}\ntargets: [{name: b, constraints: [blur]}]\npostproc: [blur]",
+        "postproc: [{mul: 2}]",
+    )
+    config = read(paths, {}, REGISTRY)
+    assert constants(config, "epochs", "resolution") == [7, (32, 16)]
+    assert config.init["mean"].source == 0.3
+    assert not config.given(config.init, "std")
+    assert [target.values["name"].source for target in config.targets] == ["a", "b"]
+    assert [stage.transforms[0].name for stage in config.postproc] == ["blur", "mul"]
+
+
+def test_options_win_over_all_files(tmp_path: Path) -> None:
+    paths = files(tmp_path, TARGET + "epochs: 5\nmodel: ViT-B/16", "epochs: 6")
+    config = read(paths, {"epochs": "2 * 5", "model": "RN50", "resolution": "64 48"}, REGISTRY)
+    assert constants(config, "epochs", "resolution") == [10, (64, 48)]
+    assert config.choices["model"].name == "RN50"
+
+
+def test_a_mistake_in_an_option_names_the_option(tmp_path: Path) -> None:
+    options = {"snapshot_interval": -1, "optimizer": "adma"}
+    found = [str(problem) for problem in problems_of(lambda: read(files(tmp_path, TARGET), options, REGISTRY))]
+    assert found[0].startswith("--optimizer: unknown optimizer 'adma'; did you mean 'adam'")
+    assert found[1].startswith("--snapshot-interval: snapshot_interval: -1 is below")
+
+
+def test_problems_of_several_files_come_together(tmp_path: Path) -> None:
+    paths = files(tmp_path, "a: [", "- 1", TARGET, "a: 1\na: 2")
+    found = problems_of(lambda: read([*paths, str(tmp_path / "gone.yaml")], {}, REGISTRY))
+    assert [problem.place.source for problem in found if problem.place] == [paths[0], paths[3], str(tmp_path / "gone.yaml")]
+    (problem,) = problems_of(lambda: read(paths[1:3], {}, REGISTRY))
+    assert str(problem) == f"{paths[1]}:1:1: the config is a list (expected 'targets:' and other parameters)"
+
+
+WRONG = """\
+epoch: 5
+resolution: 10 20 30
+learnrate: 1 - sim
+device: gpu
+optimizer: {adam: {betas: 2}}
+init: {men: .5}
+targets:
+  - nam: a
+    weight: t +
+    features:
+      - text: owl
+        image: a.png
+      - weight: 2
+      - text: owl
+        loss: cosin
+        scale: foo * 2
+    transforms:
+      - blurr: 5
+    constraints:
+      - blur: {weight: x}
+      - 5
+  - name: empty
+  - 7
+postproc:
+  - {start: -1, mul: 2}
+  - 5
+"""
+
+
+def test_all_problems_come_in_one_go_with_their_places() -> None:
+    found = messages(WRONG)
+    wanted = [
+        ("1:1", "unknown parameter 'epoch'", "did you mean 'epochs'"),
+        ("2:13", "3 values given", ""),
+        ("3:16", "unknown variable 'sim'", ""),
+        ("4:9", "unknown device 'gpu'", "cuda"),
+        ("6:8", "unknown parameter 'men'", "did you mean 'mean'"),
+        ("8:5", "unknown parameter 'nam'", "did you mean 'name'"),
+        ("9:13", "not an expression", ""),
+        ("11:9", "not text and image", ""),
+        ("13:9", "no source", "text"),
+        ("15:15", "unknown loss 'cosin'", "did you mean 'cosine'"),
+        ("16:16", "unknown variable 'foo'", ""),
+        ("18:9", "unknown transform 'blurr'", "did you mean 'blur'"),
+        ("20:24", "unknown variable 'x'", ""),
+        ("21:9", "a constraint is a number", ""),
+        ("22:5", "needs features or constraints", ""),
+        ("23:5", "a target is a number", ""),
+        ("25:13", "below the minimum", ""),
+        ("26:5", "a stage is a number", ""),
+    ]
+    assert [message.split(": ")[0] for message in found] == [f"test.yaml:{place}" for place, _, _ in wanted]
+    for message, (_, text, hint) in zip(found, wanted, strict=True):
+        assert text in message
+        assert hint in message
+
+
+def test_parameters_of_components_are_checked_together() -> None:
+    found = messages("""\
+optimizer: {adam: {betas: 2, beta: 1}}
+canvas: {rgb: 5}
+targets:
+  - features: [{text: [a]}, {text: }]
+    transforms:
+      - blur: {kernel: 3}
+      - noise:
+      - blur: [1, 2, 3]
+      - mul: lr * sim
+    constraints:
+      - blur: {kernel_size: -1, loss: l3, weight: 2}
+      - blur: {sigma: sim}
+""")
+    places = [message.split(": ")[0].removeprefix("test.yaml:") for message in found]
+    assert places == ["1:27", "1:30", "2:15", "4:23", "4:35", "6:16", "7:13", "8:13", "9:17", "11:29", "11:39"]
+    assert "unknown parameter 'kernel'; " in found[5] or "did you mean 'kernel_size'" in found[5]
+    assert "'std' is missing" in found[6]
+    assert "takes no parameters" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the config is empty"),
+        ("5", "the config is a number"),
+        ("epochs: 5", "test.yaml:1:1: the config has no targets"),
+        ("targets:", "the config has no targets"),
+        ("targets: []", "the config has no targets"),
+        ("targets: {features: [{text: a}]}", "'targets' is a mapping (expected a list"),
+        ("targets: [{name: a}]", "test.yaml:1:11: a target needs features or constraints"),
+        ("targets: [{features: [], constraints: []}]", "needs features or constraints"),
+        ("targets: [{features: {text: a}}]", "'features' is a mapping (expected a list"),
+        ("targets: [{features: [owl]}]", "a feature is a text"),
+        ("targets: [{features: [{text: a, image: b}]}]", "not text and image"),
+        (TARGET + "postproc: [{start: 1}]", "has no name"),
+        (TARGET + "device: 0", "unknown device '0'"),
+        (TARGET + "epochs: 0", "below the minimum of 1"),
+        (TARGET + "resolution: 99999", "above the maximum of 16384"),
+        (TARGET + "interpolation: cubik", "did you mean 'cubic'"),
+        (TARGET + "optimizer: [adam]", "expected a name, or one name with parameters"),
+        (TARGET + "model: {emoji: {size: 5}}", "unknown parameter 'size'"),
+        (TARGET + "start_epoch: -1", "below the minimum of 0"),
+        (TARGET + "init: {image: nowhere.png}", "there is no file 'nowhere.png'"),
+        (TARGET + "init: {std: -1}", "below the minimum of 0"),
+    ],
+)
+def test_one_problem(text: str, message: str) -> None:
+    (found,) = messages(text)
+    assert message in found
+
+
+@pytest.mark.parametrize("name", ["center_crop", "random_crop", "resize"])
+def test_postproc_refuses_what_changes_the_resolution(name: str) -> None:
+    (found,) = messages(TARGET + f"postproc:\n  - {name}: 5\n  - blur: 3\n")
+    assert found.startswith(f"test.yaml:3:{7 + len(name)}: '{name}' changes the resolution")
+    config_of(TARGET.replace("constraints", "transforms: [{resize: 5}], constraints")).bind()
+
+
+FULL = """\
+resolution: 64 if t < .5 else 128
+epochs: 10 * 30
+learnrate: [3]
+optimizer: {adam: {betas: .9 .99}}
+canvas: {pyramid: 5}
+init: {image: IMAGE, mean: .1 .2 .3}
+targets:
+  - name: 'yes'
+    start: 5
+    end: 12.5%
+    weight: 1 - t
+    select: Best
+    features:
+      - text: "an owl: # grey"
+        weight: "-1"
+      - {text: 5, loss: cosine, start: 10%}
+    transforms:
+      - random_shift: -.1 .1
+      - blur: {kernel_size: [3, epoch], sigma: null}
+      - blur
+    constraints:
+      - blur: {kernel_size: 5, weight: sim / 100, start: 0, end: 1.0}
+postproc:
+  - {start: .5, active: true, mul: 1 .9 t, blur: 3}
+  - blur
+"""
+
+
+def dumped(config: Config) -> str:
+    text = io.StringIO()
+    YAML(typ="rt").dump(config.dump(), text)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("text", [FULL, TARGET])
+def test_the_dump_can_be_read_again_and_is_then_the_same(text: str, tmp_path: Path) -> None:
+    text = text.replace("IMAGE", str(image_file(tmp_path / "a.png", 4, 4))).replace("learnrate: [3]", "learnrate: 3")
+    config = config_of(text)
+    config.bind()
+    first = dumped(config)
+    again = check(read_yaml(first, "again.yaml"), REGISTRY)
+    again.bind()
+    assert dumped(again) == first
+    assert json.dumps(again.dump()) == json.dumps(config.dump())
+
+
+def test_the_dump_keeps_expressions_and_holds_all_defaults(tmp_path: Path) -> None:
+    text = FULL.replace("IMAGE", str(image_file(tmp_path / "a.png", 4, 4))).replace("learnrate: [3]", "learnrate: 3")
+    config = config_of(text)
+    config.bind()
+    dump = config.dump()
+    assert dump["resolution"] == "64 if t < .5 else 128"
+    assert dump["learnrate_scale"] == 1.0
+    assert dump["canvas"] == {"pyramid": {"planes": 5}}
+    assert dump["init"] == {"mean": ".1 .2 .3", "image": str(tmp_path / "a.png")}
+    target = dump["targets"][0]
+    assert (target["start"], target["end"], target["batch_size"]) == (5, "12.5%", 1)
+    assert target["transforms"][1:] == [
+        {"blur": {"kernel_size": [3, "epoch"], "sigma": None}},
+        {"blur": {"kernel_size": [3, 3], "sigma": None}},
+    ]
+    assert target["constraints"] == [
+        {"blur": {"kernel_size": 5, "sigma": None, "loss": "l2", "weight": "sim / 100", "start": 0, "end": 1.0}}
+    ]
+    assert dump["postproc"][0] == {
+        **{"active": True, "start": 0.5, "end": 1.0},
+        **{"mul": {"color": "1 .9 t"}, "blur": {"kernel_size": 3, "sigma": None}},
+    }
+
+
+def test_the_dump_of_an_image_keeps_it_as_it_is(tmp_path: Path) -> None:
+    config = config_of(TARGET + f"init: {{image: {image_file(tmp_path / 'a.png', 4, 4)}}}")
+    config.bind()
+    assert config.dump()["init"] == {"image": str(tmp_path / "a.png")}
+
+
+def third_party(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Registry:
+    (folder / "acme_features.py").write_text("from clipig_core import hookimpl, Param\n" + code)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(__import__("sys").modules, "acme_features", raising=False)
+    entry = EntryPoint("acme", "acme_features", "clipig")
+    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1")
+    return Registry([*entry_points(group="clipig"), entry])
+
+
+def test_a_feature_source_cannot_take_the_name_of_a_parameter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = "@hookimpl\ndef clipig_features():\n    return {'weight': 'acme_features:own'}\ndef own(value, encoder): ...\n"
+    registry = third_party(monkeypatch, tmp_path, code)
+    config = check(read_yaml("targets: [{features: [{text: a, weight: 2}]}]", "a.yaml"), registry)
+    assert config.targets[0].features[0].source.name == "text"
+
+
+def test_a_feature_source_may_have_more_parameters(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = """
+from typing import Annotated
+@hookimpl
+def clipig_features():
+    return {'palette': 'acme_features:palette'}
+def palette(value: Annotated[str, Param('Name.')], strength: Annotated[float, Param('How much.')] = 1.0, encoder=None):
+    ...
+"""
+    registry = third_party(monkeypatch, tmp_path, code)
+    config = check(read_yaml("targets: [{features: [{palette: {value: sea, strength: 3}}]}]", "a.yaml"), registry)
+    config.bind()
+    assert config.dump()["targets"][0]["features"][0]["palette"] == {"value": "sea", "strength": 3}
+
+
+def test_a_config_needs_no_plugin_that_it_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,openai")
+    text = "model: emoji\n" + TARGET
+    check(read_yaml(text, "a.yaml"), Registry()).bind()
+    (problem,) = problems_of(lambda: check(read_yaml(text + "postproc: [{mul: 2}]", "a.yaml"), Registry()))
+    assert str(problem.place) == "a.yaml:3:13"
+    assert "plugin 'color' (clipig " in problem.message

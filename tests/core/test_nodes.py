@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from clipig_core.errors import InputError, Problem
+from clipig_core.nodes import MAX_BYTES, Node, read_file, read_yaml
+
+from .support import problems_of
+
+
+def problem_of(text: str | bytes) -> Problem:
+    (problem,) = problems_of(lambda: read_yaml(text, "a.yaml"))
+    return problem
+
+
+def test_every_part_knows_its_place() -> None:
+    root = read_yaml("epochs: 5\ntargets:\n  - name: a\n    features:\n    - text: 'an owl'\n", "a.yaml")
+    target = root.value["targets"].value[0]
+    text = target.value["features"].value[0].value["text"]
+    assert str(root.keys["targets"]) == "a.yaml:2:1"
+    assert str(target.place) == "a.yaml:3:5"
+    assert str(target.keys["features"]) == "a.yaml:4:5"
+    assert (str(text.place), text.value) == ("a.yaml:5:13", "an owl")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None),
+        ("# only a comment", None),
+        ("a: 1", {"a": 1}),
+        ("a: 1e-3", {"a": 0.001}),
+        ("a: -.5", {"a": -0.5}),
+        ("a: 1 - t", {"a": "1 - t"}),
+        ("a: true\nb: ~", {"a": True, "b": None}),
+        ("a: 2020-01-01", {"a": "2020-01-01"}),
+        ("a: =", {"a": "="}),
+        ("12: x", {"12": "x"}),
+        ("a: [1, 'two', [3.5]]", {"a": [1, "two", [3.5]]}),
+        ("a: &x [1, 2]\nb: *x", {"a": [1, 2], "b": [1, 2]}),
+        ("a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}", {"a": {"p": 1, "q": 2}, "b": {"p": 1, "q": 3}}),
+        ("b: {q: 3, <<: [{q: 4, r: 5}, {r: 6, s: 7}]}", {"b": {"q": 3, "r": 5, "s": 7}}),
+    ],
+)
+def test_values(text: str, value: object) -> None:
+    assert read_yaml(text, "a.yaml").plain_value() == value
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("a: 1\nb: 2\na: 3", "a.yaml:3:1", "'a' is given twice"),
+        ("x:\n  - {b: 1, b: 2}", "a.yaml:2:12", "'b' is given twice"),
+        ("a: [1, 2", "a.yaml:1:9", "not valid YAML"),
+        ("a: 1\n b: 2", "a.yaml:2:3", "not valid YAML"),
+        ("a: *b", "a.yaml:1:4", "undefined alias"),
+        ("a: 1\n---\nb: 2", "a.yaml:2:1", "another document"),
+        ("a: 1\n? [x]\n: 2", "a.yaml:2:3", "a name is expected"),
+        ("<<: 3", "a.yaml:1:5", "needs a mapping"),
+        ("a: !!python/name:os.system x", "a.yaml:1:4", "tag"),
+        ("a: !!python/object/apply:os.system [ls]", "a.yaml:1:4", "tag"),
+        ("a: !!python/object:x.Y {b: 1}", "a.yaml:1:4", "tag"),
+        ("a: !own 5", "a.yaml:1:4", "tag '!own'"),
+        ("a: !!binary aGk=", "a.yaml:1:4", "tag"),
+        ("a: 1\nb: !!bool maybe", "a.yaml:2:4", "maybe"),
+        ("b: !!int ''", "a.yaml:1:4", "tag"),
+        ("a: &a [*a]", "a.yaml:1:4", "deeply"),
+        ("a: &a {b: *a}", "a.yaml:1:4", "deeply"),
+        ("[" * 150 + "]" * 150, "a.yaml:1:102", "deeply"),
+        (b"a: \xff", "a.yaml", "not"),
+        ("a: \x00", "a.yaml", "not valid YAML"),
+        ("a: " + "9" * 5000, "a.yaml:1:4", "tag"),
+    ],
+)
+def test_refused_at_its_place(text: str | bytes, place: str, message: str) -> None:
+    problem = problem_of(text)
+    assert str(problem.place) == place
+    assert message in problem.message
+
+
+def test_the_first_of_two_equal_keys_is_named() -> None:
+    assert problem_of("a: 1\na: 2").hint == "first at a.yaml:1:1"
+
+
+def test_nested_aliases_cannot_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipig_core.nodes.MAX_NODES", 10_000)
+    text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
+    assert "too large" in problem_of(text).message
+
+
+def test_brackets_without_end_are_refused() -> None:
+    assert problem_of("[" * 2_000)
+
+
+def test_large_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b" " * (MAX_BYTES + 1))
+    assert "larger than 16 MB" in problems_of(lambda: read_file(str(path)))[0].message
+
+
+@given(st.text(max_size=80) | st.text("ab:-[]{}&*!<>|%?#\"', 01.~\n", max_size=60) | st.binary(max_size=60))
+def test_anything_is_yaml_or_an_input_error(text: str | bytes) -> None:
+    with contextlib.suppress(InputError):
+        assert isinstance(read_yaml(text, "a.yaml"), Node)
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"epochs: x x")))
+    root = read_file("-")
+    assert root.plain_value() == {"epochs": "x x"}
+    assert str(root.value["epochs"].place) == "<stdin>:1:9"
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / name)
+    (problem,) = problems_of(lambda: read_file(path))
+    assert str(problem.place) == path
+    assert "cannot read the config" in problem.message
+
+
+def picture(path: Path, text: str | None) -> Path:
+    info = PngImagePlugin.PngInfo()
+    if text is not None:
+        info.add_itxt("clipig", text, zip=True)
+    Image.new("RGB", (4, 4)).save(path, "PNG", pnginfo=info)
+    return path
+
+
+def test_a_picture_holds_its_config(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png", "epochs: 7\nname: ü")
+    assert read_file(str(path)).plain_value() == {"epochs": 7, "name": "ü"}
+
+
+def test_pictures_are_known_by_their_content(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.yaml", "epochs: 7")
+    assert read_file(str(path)).plain_value() == {"epochs": 7}
+
+
+@pytest.mark.parametrize("kind", ["without", "cut", "bomb"])
+def test_pictures_without_a_config_are_refused(tmp_path: Path, kind: str) -> None:
+    path = picture(tmp_path / "a.png", {"without": None, "cut": "a: 1", "bomb": "#" * 50_000_000}[kind])
+    if kind == "cut":
+        path.write_bytes(path.read_bytes()[:20])
+    (problem,) = problems_of(lambda: read_file(str(path)))
+    assert str(problem.place) == str(path)

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import inspect
+import random
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+
+from clipig_core import File, Floats2, Floats3, Floats4, Ints2, Param, PluginError
+from clipig_core.errors import InputError, Place
+from clipig_core.nodes import Node, read_yaml
+from clipig_core.params import Declaration, Value, declarations
+from clipig_core.schedule import FrameTime
+
+GROUPS = ("time", "resolution")
+VARIABLES = {"t": 0.25, "time": 0.25, "epoch": 3.0, "width": 30.0, "height": 20.0, "res": [30.0, 20.0]}
+
+
+def component(
+    images: object,
+    ratio: Annotated[float, Param("A ratio.", min=0, max=1)],
+    count: Annotated[int, Param("A count.", above=0)] = 3,
+    number: Annotated[int | float, Param("Either.")] = 20.0,
+    size: Annotated[Ints2, Param("Width and height.", min=1)] = (5, 6),
+    color: Annotated[Floats3, Param("A colour.")] = (0.0, 0.0, 0.0),
+    sigma: Annotated[Floats2 | None, Param("Optional.", min=0)] = None,
+    offset: Annotated[Floats2 | Floats4, Param("Two or four.")] = (0.0, 1.0),
+    mode: Annotated[Literal["fill", "edge", "wrap"], Param("A choice.")] = "fill",
+    flag: Annotated[bool, Param("Yes or no.")] = True,
+    name: Annotated[str, Param("A text.")] = "it",
+    file: Annotated[File | None, Param("A file.")] = None,
+    when: Annotated[FrameTime, Param("A moment.", min=0)] = FrameTime(0.0),  # noqa: B008
+    pixels: Annotated[list | None, Param("Nested.")] = None,  # type: ignore[type-arg]
+    *,
+    rng: object = None,
+) -> None: ...
+
+
+PARAMS = declarations(component, GROUPS)
+
+
+def given(name: str, text: str, source: str = "a.yaml") -> Value:
+    return PARAMS[name].convert(read_yaml(text, source))
+
+
+def resolved(name: str, text: str) -> Any:
+    return given(name, text).resolve(VARIABLES, random.Random(0))
+
+
+def refusal(name: str, text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        resolved(name, text)
+    return str(caught.value)
+
+
+def test_only_parameters_with_a_param_are_declared() -> None:
+    assert list(PARAMS) == [name for name in inspect.signature(component).parameters if name not in ("images", "rng")]
+    assert [name for name, param in PARAMS.items() if param.required] == ["ratio"]
+    assert [name for name, param in PARAMS.items() if param.optional] == ["sigma", "file", "pixels"]
+
+
+def test_types_in_words() -> None:
+    assert {name: param.type_name for name, param in PARAMS.items()} == {
+        "ratio": "float",
+        "count": "int",
+        "number": "int or float",
+        "size": "list of 2 ints",
+        "color": "list of 3 floats",
+        "sigma": "list of 2 floats",
+        "offset": "list of 2 or 4 floats",
+        "mode": "one of fill, edge, wrap",
+        "flag": "bool",
+        "name": "string",
+        "file": "path or URL of a file",
+        "when": "epoch, ratio or percentage",
+        "pixels": "nested list",
+    }
+
+
+def exactly(value: object) -> tuple[type, object]:
+    return type(value), value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("ratio", "1", 1.0),
+        ("ratio", "t * 2", 0.5),
+        ("count", "7", 7),
+        ("count", "7.0", 7),
+        ("count", "10 * 30", 300),
+        ("count", "epoch + 5 / 2", 5),
+        ("count", "1 if t > 1 else 2.9", 2),
+        ("number", "5", 5),
+        ("number", "5.0", 5.0),
+        ("number", "2 * 5", 10),
+        ("number", "2 * 5.", 10.0),
+        ("number", "epoch", 3.0),
+        ("size", "7", (7, 7)),
+        ("size", "7 8", (7, 8)),
+        ("size", "7, 8", (7, 8)),
+        ("size", "[7, 8]", (7, 8)),
+        ("size", "[7]", (7, 7)),
+        ("size", "[width / 4, height]", (7, 20)),
+        ("size", "width/4 height", (7, 20)),
+        ("size", "res", (30, 20)),
+        ("size", "224 if t < .2 else 448", (448, 448)),
+        ("size", "- 224 if t < .2 else 448", (448, 448)),
+        ("color", ".5", (0.5, 0.5, 0.5)),
+        ("color", "0 .5 t", (0.0, 0.5, 0.25)),
+        ("sigma", "~", None),
+        ("sigma", "2", (2.0, 2.0)),
+        ("offset", "1", (1.0, 1.0)),
+        ("offset", "-1 1", (-1.0, 1.0)),
+        ("offset", "[1, 2, 3, 4]", (1.0, 2.0, 3.0, 4.0)),
+        ("mode", "edge", "edge"),
+        ("mode", "Edge", "edge"),
+        ("mode", "WRAP", "wrap"),
+        ("flag", "false", False),
+        ("flag", "t > .5", False),
+        ("name", "12", "12"),
+        ("name", "t * 2", "t * 2"),
+        ("when", "5", FrameTime(5)),
+        ("when", "5.0", FrameTime(5.0)),
+        ("when", "2 * 5", FrameTime(10)),
+        ("when", "12.5%", FrameTime(0.125)),
+        ("when", "'10 %'", FrameTime(0.1)),
+        ("when", "t / 2", FrameTime(0.125)),
+        ("pixels", "[[1, 2], [3, 4]]", [[1, 2], [3, 4]]),
+        ("file", "http://example.org/a.png", "http://example.org/a.png"),
+    ],
+)
+def test_values(name: str, text: str, wanted: object) -> None:
+    found = resolved(name, text)
+    assert found == wanted
+    if isinstance(wanted, FrameTime):
+        assert isinstance(found, FrameTime)
+        assert type(found.value) is type(wanted.value)
+    elif isinstance(wanted, tuple):
+        assert [type(item) for item in found] == [type(item) for item in wanted]
+    elif name != "file":
+        assert type(found) is type(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("ratio", "1.5", "above the maximum of 1"),
+        ("ratio", "-.1", "below the minimum of 0"),
+        ("ratio", "t - 1", "below the minimum of 0 in epoch 3"),
+        ("ratio", "1 / (t - .25)", "division by zero"),
+        ("ratio", "res", "several values"),
+        ("ratio", "[1]", "a list is not a value"),
+        ("ratio", "{a: 1}", "a mapping is not a value"),
+        ("ratio", "~", "nothing is not a value"),
+        ("ratio", "true", "True is not a number"),
+        ("ratio", ".inf", "not a finite number"),
+        ("ratio", ".nan", "not a finite number"),
+        ("ratio", "lr", "unknown variable 'lr'"),
+        ("ratio", "50%", "not an expression"),
+        ("count", "0", "not above 0"),
+        ("count", "1.5", "1.5 is not a whole number"),
+        ("size", "[1, 2, 3]", "3 values given, 2 needed, or one for all"),
+        ("size", "[]", "0 values given"),
+        ("size", "1 2 3", "3 values given"),
+        ("size", "[1, res]", "several values"),
+        ("size", "'[1, 2, 3]'", "3 values given"),
+        ("size", "4 0", "below the minimum of 1"),
+        ("size", "[[1], [2]]", "a list is not a value"),
+        ("offset", "1 2 3", "3 values given, 2 or 4 needed"),
+        ("mode", "edgy", "'edgy' is unknown; did you mean 'edge'?"),
+        ("mode", "5", "5 is not a string"),
+        ("flag", "1", "1 is neither true nor false"),
+        ("name", "[a]", "a list is not a value"),
+        ("name", "true", "True is not a string"),
+        ("when", "-1", "below the minimum of 0"),
+        ("when", "-5%", "-0.05 is below the minimum of 0"),
+        ("when", "'%'", "not an expression"),
+        ("file", "nowhere.png", "there is no file 'nowhere.png'"),
+        ("file", "~nosuchuser/a.png", "there is no file"),
+        ("file", "x" * 5000, "there is no file"),
+        ("file", "file:///etc/passwd", "there is no file"),
+        ("file", "5", "5 is not a string"),
+    ],
+)
+def test_refusals(name: str, text: str, message: str) -> None:
+    found = refusal(name, text)
+    assert found.startswith(f"a.yaml:1:1: {name}: ") or ":1:" in found
+    assert message in found
+    assert f"expected {PARAMS[name].type_name}" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("width + foo", "a.yaml:1:9"), ("1, foo", "a.yaml:1:4"), ("'t + foo'", "a.yaml:1:1"), ("[1, foo]", "a.yaml:1:5")],
+)
+def test_the_place_of_a_mistake_in_an_expression(text: str, place: str) -> None:
+    assert refusal("size", text).startswith(f"{place}: size: unknown variable 'foo'")
+
+
+def test_constants_are_checked_before_the_run_and_the_rest_within() -> None:
+    assert refusal("ratio", "2 * 3").startswith("a.yaml:1:1: ratio: 6 is above")
+    value = given("ratio", "t * 8")
+    assert not value.constant
+    assert value.resolve({"t": 0.0, "epoch": 0.0}, random.Random(0)) == 0
+    with pytest.raises(InputError, match="2 is above the maximum of 1 in epoch 3"):
+        value.resolve(VARIABLES, random.Random(0))
+
+
+def test_a_constant_keeps_its_value_and_a_random_one_does_not() -> None:
+    rng = random.Random(0)
+    assert len({given("ratio", "random()").resolve({}, rng) for _ in range(5)}) == 5
+    value = given("ratio", "random()")
+    assert len({value.resolve({}, rng) for _ in range(5)}) == 5
+    value = given("ratio", "1 / 4")
+    assert {value.resolve({}, rng) for _ in range(5)} == {0.25}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "source"),
+    [
+        ("size", "width/2 height/2", "width/2 height/2"),
+        ("size", "[7, t * 9]", [7, "t * 9"]),
+        ("when", "12.5%", "12.5%"),
+        ("when", "7", 7),
+        ("mode", "Edge", "Edge"),
+        ("sigma", "~", None),
+    ],
+)
+def test_source_is_as_written(name: str, text: str, source: object) -> None:
+    assert given(name, text).source == source
+
+
+@pytest.mark.parametrize("param", [param for param in PARAMS.values() if not param.required], ids=lambda p: p.name)
+def test_defaults_are_themselves(param: Declaration) -> None:
+    value = param.default_value()
+    assert exactly(value.resolve({}, random.Random(0))) == exactly(param.default)
+    again = param.convert(Node.of(value.source, Place("b.yaml")))
+    assert again.resolve({}, random.Random(0)) == param.default
+
+
+def test_files_are_found_beside_the_config_and_then_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder in (beside, here):
+        folder.mkdir()
+        (folder / "both.png").touch()
+    (here / "only.png").touch()
+    (tmp_path / "home.png").touch()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = str(beside / "a.yaml")
+    assert given("file", "both.png", config).source == str(beside / "both.png")
+    assert given("file", "only.png", config).source == str(here / "only.png")
+    assert given("file", "~/home.png", config).source == str(tmp_path / "home.png")
+    assert given("file", str(here / "only.png"), config).source == str(here / "only.png")
+    with pytest.raises(InputError, match="there is no file"):
+        given("file", ".", config)
+
+
+def bytes_parameter(value: Annotated[bytes, Param("No parameter type.")]) -> None: ...
+
+
+def mixed_tuple(value: Annotated[tuple[int, float], Param("Two types.")]) -> None: ...
+
+
+def unknown_name(value: Annotated[NoSuchType, Param("Undefined.")]) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize("function", [bytes_parameter, mixed_tuple, unknown_name])
+def test_a_declaration_without_meaning_is_the_error_of_the_plugin(function: Any) -> None:
+    with pytest.raises(PluginError):
+        declarations(function)

@@ -1,0 +1,163 @@
+"""The documentation is complete, and what it shows works."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+from clipig_cli import cli
+from clipig_core import config
+from clipig_core.errors import Place
+from clipig_core.hooks import KINDS
+from clipig_core.nodes import Node, read_yaml
+from clipig_core.params import Declaration, declarations
+from clipig_core.registry import Registry
+from clipig_core.run import Run
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in [*DOCS.rglob("*.md"), ROOT / "README.md"] if "_build" not in path.parts)
+NAMES = Path(__file__).with_name("reference_names.txt").read_text("utf-8").split()
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("clipig_reference", DOCS / "_ext" / "clipig_reference.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generator = load_generator()
+EXPANDED = {path.relative_to(ROOT).as_posix(): generator.expand(path.read_text("utf-8")) for path in PAGES}
+REGISTRY = Registry()
+BUILT_IN = [c for plugin in REGISTRY.plugins if plugin.built_in for c in plugin.components]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [block for found, block in FENCE.findall(text) if found == language]
+
+
+CONFIGS = {
+    f"{page}:{number}": block
+    for page, text in EXPANDED.items()
+    for number, block in enumerate(blocks(text, "yaml"))
+    if "targets:" in block and "# sketch" not in block
+}
+
+
+@pytest.mark.parametrize("block", CONFIGS.values(), ids=CONFIGS)
+def test_configs_load(block: str) -> None:
+    config.check(read_yaml(block, "page"), REGISTRY).bind()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", CONFIGS.values(), ids=CONFIGS)
+def test_configs_run(block: str, caplog: pytest.LogCaptureFixture) -> None:
+    options = Node.of({"model": "emoji", "epochs": 3, "seed": 1}, Place("test"))
+    *_, last = Run(config.check(config.merge([read_yaml(block, "page"), options]), REGISTRY))
+    assert math.isfinite(last.loss)
+    assert last.image.isfinite().all()
+    assert not caplog.records  # such as words that the model does not know
+
+
+@pytest.mark.parametrize("hook", KINDS.values())
+def test_hooks_are_explained(hook: str) -> None:
+    assert f"`{hook}`" in EXPANDED["docs/plugins.md"]
+
+
+def test_commands_and_options_are_listed() -> None:
+    page = EXPANDED["docs/reference/command-line.md"]
+    for name, command in cli.commands.items():
+        assert f"## clipig {name}\n" in page
+        options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
+        for name in [name for option in options for name in option.opts]:
+            assert f"`{name}`" in page
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "clipig_core").glob("[a-z]*.py")))
+def test_modules_are_listed(module: str) -> None:
+    assert f"automodule:: clipig_core.{module}\n" in EXPANDED["docs/api.md"]
+    assert f"  {module}.py " in EXPANDED["docs/design.md"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_components_are_listed(kind: str) -> None:
+    everything = "\n".join(EXPANDED.values())
+    heads = {name for line in re.findall(r"^## (.+)$", everything, re.MULTILINE) for name in line.split(", ")}
+    assert {c.name for c in BUILT_IN if c.kind == kind} <= heads
+
+
+def test_examples_are_complete_and_not_stale() -> None:
+    """Each section of the reference has an example in docs/_ext/examples.yaml, under one of its names."""
+    shown = {(kind, name) for kind, examples in generator.EXAMPLES.items() for name in examples}
+    targets = {(c.kind, c.name): c.target for c in BUILT_IN}
+    assert shown <= targets.keys()
+    assert {targets[one] for one in shown} == set(targets.values())
+
+
+@pytest.mark.parametrize("section", [config.Settings, config.Init, config.Target, config.Feature, config.Constraint])
+def test_sections_are_listed(section: type) -> None:
+    page = EXPANDED["docs/reference/config.md"]
+    assert all(f"| `{name}` |" in page for name in [*declarations(section), *config.CHOICES])
+
+
+def params(kind: str, name: str) -> dict[str, Declaration]:
+    try:
+        return REGISTRY.find(kind, name).params
+    except LookupError as error:
+        pytest.fail(str(error))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_of_the_reference_are_declared(name: str) -> None:
+    """Every parameter that configs of old may have is known."""
+    match name.split("."):
+        case [setting]:
+            assert setting in {*declarations(config.Settings), *config.CHOICES, *config.LISTS, "init"}
+        case ["init", parameter]:
+            assert parameter in declarations(config.Init)
+        case ["targets", "features" | "transforms" | "constraints"]:
+            pass
+        case ["targets", parameter]:
+            assert parameter in declarations(config.Target)
+        case ["targets", "features", parameter]:
+            assert parameter in {*declarations(config.Feature), *REGISTRY.names("feature")}
+        case ["targets", "transforms", transform, *rest]:
+            assert {*rest} <= params("transform", transform).keys()
+        case ["targets", "constraints", constraint, *rest]:
+            assert {*rest} <= params("constraint", constraint).keys() | declarations(config.Constraint).keys()
+        case ["postproc", "active" | "start" | "end" as parameter]:
+            assert parameter in declarations(config.Stage)
+        case ["postproc", transform, *rest]:
+            assert {*rest} <= params("transform", transform).keys()
+            assert not REGISTRY.find("transform", transform).resizes
+        case _:
+            pytest.fail(f"{name} has no place")
+
+
+def test_plugin_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    init, functions, *rest = blocks(EXPANDED["docs/plugins.md"], "python")
+    package = tmp_path / "clipig_mirror"
+    package.mkdir()
+    (package / "__init__.py").write_text(init, "utf-8")
+    (package / "mirror.py").write_text(functions, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("clipig_mirror", "clipig_mirror.mirror"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for snippet in rest:
+        if snippet.startswith(("import", "from")):
+            exec(snippet, {})  # noqa: S102 - our own documentation
+    here = Registry([EntryPoint("mirror", "clipig_mirror", "clipig")])
+    assert [c.name for c in here.plugins[0].components] == ["random_mirror", "symmetry"]
+    assert here.find("transform", "random_mirror").random

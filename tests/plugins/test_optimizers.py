@@ -1,0 +1,79 @@
+"""Optimizers: that they move, that one learnrate fits all, and that their settings arrive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.plugins.components import built_in, find
+
+BASE = {"adam": 0.01, "sgd": 10, "adadelta": 20, "rmsprop": 0.003, "rmsprob": 0.003, "sparse_adam": 0.01}
+NAMES = [component.name for component in built_in("optimizer")]
+
+
+def make(name: str, pixels: Tensor, **arguments: Any) -> torch.optim.Optimizer:
+    optimizer: torch.optim.Optimizer = find("optimizer", name).function([pixels], **arguments)
+    return optimizer
+
+
+def distances(name: str, steps: int) -> Tensor:
+    """From gray towards black and white; the mean distance that is left after each step."""
+    pixels = torch.nn.Parameter(torch.full((1, 3, 18, 18), 0.5))
+    wanted = (torch.arange(18) % 2).float().expand(1, 3, 18, 18)
+    optimizer = make(name, pixels)
+    left = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        (pixels - wanted).square().mean().backward()
+        optimizer.step()
+        left.append((pixels - wanted).abs().mean().detach())
+    return torch.stack(left)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_helps_at_first(name: str) -> None:
+    left = torch.cat([torch.tensor([0.5]), distances(name, 10)])
+    assert (left.diff() < 0).all()
+
+
+def drift(name: str) -> float:
+    """How far a default run moves a pixel whose gradient stays the same."""
+    pixels = torch.nn.Parameter(torch.zeros(1))
+    optimizer = make(name, pixels)
+    for _ in range(300):
+        pixels.grad = torch.full((1,), -1e-3)
+        optimizer.step()
+    return float(pixels.detach())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_learnrate_one_is_comparable(name: str) -> None:
+    assert 0.4 < drift(name) / drift("adam") < 2.5
+
+
+@pytest.mark.parametrize(("name", "rate"), BASE.items())
+def test_base_rates(name: str, rate: float) -> None:
+    assert make(name, torch.nn.Parameter(torch.zeros(1))).defaults["lr"] == rate
+
+
+def test_old_spellings() -> None:
+    pixels = torch.nn.Parameter(torch.zeros(1))
+    old, new, plain = (make(name, pixels) for name in ("rmsprob", "rmsprop", "sparse_adam"))
+    assert old.defaults == new.defaults
+    assert new.defaults["centered"]
+    assert new.defaults["momentum"] == 0.1
+    assert type(plain) is type(new)
+    assert not plain.defaults["centered"]
+    assert plain.defaults["momentum"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [(c.name, name, d.default) for c in built_in("optimizer") for name, d in c.params.items()],
+)
+def test_settings_arrive(name: str, setting: str, value: Any) -> None:
+    other = tuple(part / 2 for part in value) if isinstance(value, tuple) else (value or 0.5) / 2
+    assert make(name, torch.nn.Parameter(torch.zeros(1)), **{setting: other}).defaults[setting] == other
