@@ -46,6 +46,7 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long some work takes, until the device is done."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":

@@ -97,10 +97,11 @@ def documentation(component: Component) -> dict[str, Any]:
 
 def page(entry: dict[str, Any]) -> list[str]:
     """The documentation of a component, for people."""
-    flags = [word for word in ("random", "resizes") if entry[word]]
+    flags = {"random": "Draws random numbers.", "resizes": "Changes the resolution."}
     lines = [f"{entry['kind']} {entry['name']}  ({entry['plugin']}, {entry['distribution']})", "", entry["doc"]]
-    if flags:
-        lines += ["", {"random": "Draws random numbers.", "resizes": "Changes the resolution."}[flags[0]]]
+    said = [text for flag, text in flags.items() if entry[flag]]
+    if said:
+        lines += ["", " ".join(said)]
     for param in entry["parameters"]:
         default = "required" if param["required"] else f"default {param['default']}"
         lines += ["", f"  {param['name']}: {param['type']}, {default}", f"    {param['doc']}"]

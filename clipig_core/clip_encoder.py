@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,7 @@ class ClipEncoder:
 
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] in [0, 1] -> [B, D]."""
+        images = images.to(self._device)
         with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
             features: Tensor = self.model.encode_image((images - self._mean) / self._std)
         return features.float()
@@ -96,10 +98,14 @@ def load_checkpoint(path: str) -> CLIP:
 
             state: Any = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            state = state.get("state_dict", state) if isinstance(state, dict) else state.state_dict()
+            with warnings.catch_warnings(action="ignore"):  # about TorchScript, which is refused below
+                state = torch.load(path, map_location="cpu", weights_only=True)
+            state = state.get("state_dict", state) if isinstance(state, dict) else None
+        if not isinstance(state, dict):
+            raise TypeError("it holds no state dict")
     except Exception as error:  # every reader has its own exceptions for a file that is broken
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = "; a TorchScript archive is code and is not run" if "TorchScript" in str(error) else ""
-        raise InputError(f"cannot read the model '{path}': {reason}{hint}") from error
+        if isinstance(error, pickle.UnpicklingError) or "TorchScript" in reason:  # torch advises to run the code
+            reason = "it is no state dict, or holds objects or TorchScript, which are code and are not run"
+        raise InputError(f"cannot read the model '{path}': {reason}") from error
     return rebuild(state, path)

@@ -137,6 +137,7 @@ class Use:
     node: Node
     values: Values = field(default_factory=dict)
     extra: frozenset[str] = frozenset()
+    in_place: bool = False
 
     def bind(self) -> list[Problem]:
         """Check the parameters against the declarations. Imports the component."""
@@ -150,6 +151,9 @@ class Use:
         known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
         checker = _Collector()
         self.values = checker.values(known, params, also=self.extra)
+        if self.in_place and self.component.resizes:
+            message = f"'{self.name}' changes the resolution and cannot be used in postproc"
+            checker.problem(message, self.node.place, "set 'resolution' instead")
         return checker.problems
 
     def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -250,13 +254,7 @@ class Config:
         Raises:
             InputError: some are wrong, or a transform of a post-processing stage changes the resolution.
         """
-        problems = [problem for use in self.uses() for problem in use.bind()]
-        for stage in self.postproc:
-            for use in stage.transforms:
-                if use.values.keys() == use.component.params.keys() and use.component.resizes:
-                    message = f"'{use.name}' changes the resolution and cannot be used in postproc"
-                    problems.append(Problem(message, use.node.place, "set 'resolution' instead"))
-        _raise(problems)
+        _raise([problem for use in self.uses() for problem in use.bind()])
 
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
@@ -411,7 +409,10 @@ class _Checker(_Collector):
 
     def component(self, kind: str, name: str, node: Node, place: Place, extra: Iterable[str] = ()) -> Use | None:
         try:
-            found = self.registry.find_model(name) if kind == "model" else self.registry.find(kind, name)
+            if kind == "model":
+                found, name = self.registry.find_model(name, place.source)
+            else:
+                found = self.registry.find(kind, name)
         except LookupError as error:
             self.problem(str(error.args[0]), place)
             return None
@@ -505,9 +506,12 @@ class _Checker(_Collector):
         return found
 
     def stage(self, node: Node) -> StageConfig:
-        if isinstance(node.value, str):
-            return StageConfig(self.section(Node({}, node.place), Stage), self.transforms(node))
-        node = self.mapping(node, "a stage")
         own = declarations(Stage)
-        mine = Node({key: value for key, value in node.value.items() if key in own}, node.place, node.keys)
-        return StageConfig(self.values(mine, own), self.transforms(node, skip=own))
+        if not isinstance(node.value, str):
+            node = self.mapping(node, "a stage")
+        given = node.value if isinstance(node.value, dict) else {}
+        mine = Node({key: value for key, value in given.items() if key in own}, node.place, node.keys)
+        uses = self.transforms(node, skip=own)
+        for use in uses:
+            use.in_place = True
+        return StageConfig(self.values(mine, own), uses)

@@ -70,6 +70,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """`unknown transform 'blurr'; did you mean 'blur'?`."""
-    hint = nearest(name, known)
-    return f"unknown {what} '{name}'{'; ' if hint else ''}{hint}"
+    """`unknown transform 'blurr' (did you mean 'blur'?)`."""
+    return str(Problem(f"unknown {what} '{name}'", hint=nearest(name, known)))

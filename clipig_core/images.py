@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from clipig_core.errors import InputError
+from clipig_core.errors import InputError, RunError
 from clipig_core.fetch import FetchError, fetch
 
 MAX_PIXELS = 200_000_000
@@ -59,7 +59,13 @@ def _cached(url: str) -> Path:
 
 
 def to_png(image: Tensor, texts: dict[str, str]) -> bytes:
-    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG with text fields."""
+    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG with text fields.
+
+    Raises:
+        RunError: some of the values are not finite.
+    """
+    if not image.isfinite().all():
+        raise RunError("the picture has values that are not finite; a smaller learnrate may help")
     pixels = (image[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
     info = PngImagePlugin.PngInfo()
     for key, text in texts.items():

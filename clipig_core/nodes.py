@@ -153,8 +153,10 @@ class _Reader:
                 raise InputError(Problem("a name is expected here", at))
             if key_node.value in values:
                 raise InputError(Problem(f"'{key_node.value}' is given twice", at, f"first at {keys[key_node.value]}"))
-            keys[key_node.value] = at
-            values[key_node.value] = self.read(value_node, depth + 1)
+            value = self.read(value_node, depth + 1)
+            if value.value is None and not value_node.value:  # nothing is written; its mark is that of what follows
+                value = Node(None, at)
+            keys[key_node.value], values[key_node.value] = at, value
         for other in merged:
             for source in other.value if isinstance(other.value, list) else [other]:
                 if not isinstance(source.value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class Output:
             raise InputError(f"the output '{output}' is neither a directory (ending with '/') nor a '.png' file")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for number in count():
-                files = cls(folder / (f"{stem}-{number}.png" if number else f"{stem}.png"))
+            for name in _names(stem):
+                files = cls(folder / f"{name}.png")
                 if _create(files.config):
                     if _create(files.image):
                         return files
@@ -50,6 +51,15 @@ class Output:
         for path in (self.image, self.config):
             if path.exists() and path.stat().st_size == 0:
                 path.unlink()
+
+
+def _names(stem: str) -> Iterator[str]:
+    """`demo`, `demo-1`, `demo-2`, ...; for `demo-7` on from there."""
+    yield stem
+    base, dash, number = stem.rpartition("-")
+    numbered = bool(base and dash and number.isdecimal())
+    for following in count(int(number) + 1 if numbered else 1):
+        yield f"{base if numbered else stem}-{following}"
 
 
 def _create(path: Path) -> bool:

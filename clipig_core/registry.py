@@ -20,7 +20,7 @@ import pluggy
 from clipig_core import hooks
 from clipig_core.errors import PluginError, unknown
 from clipig_core.hooks import KINDS
-from clipig_core.params import Declaration, Resized, declarations
+from clipig_core.params import Declaration, File, Resized, declarations
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
@@ -186,21 +186,22 @@ class Registry:
             raise LookupError(f"{found[0].describe()} is broken: {found[0].error}")
         return found[0]
 
-    def find_model(self, name: str) -> Component:
-        """The model of a name, or for the path of a checkpoint the model that reads files with its ending.
+    def find_model(self, name: str, source: str = "") -> tuple[Component, str]:
+        """The model of a name; for a checkpoint the one that reads files with its ending, and its full path.
 
         Raises:
-            LookupError: as `find`, or there is no such file.
+            LookupError: as `find`, or there is no such file, neither beside `source` nor in the current directory.
         """
         try:
-            return self.find("model", name)
+            return self.find("model", name), name
         except LookupError:
             suffix = Path(name).suffix.lower()
             if ("model", suffix) not in self._components:
                 raise
-            if not os.path.isfile(name):  # noqa: PTH113 - Path.is_file raises if the name is too long
-                raise LookupError(f"there is no model file '{name}'") from None
-            return self.find("model", suffix)
+        try:
+            return self.find("model", suffix), str(File.locate(name, source))
+        except ValueError as error:
+            raise LookupError(str(error)) from None
 
     def _suspects(self) -> str:
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]

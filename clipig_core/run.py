@@ -95,9 +95,12 @@ class Run:
         for epoch in range(self.start_epoch, self.epochs):
             yield self._step(Now(epoch, self.epochs))
 
-    def _make(self, use: Use, *arguments: Any, **more: Any) -> Any:
+    def _make(self, use: Use, *arguments: Any) -> Any:
         """Call an optimizer, canvas or model, whose parameters are all constants."""
-        return use.component.function(*arguments, **more, **use.arguments({}, self.draw))
+        try:
+            return use.component.function(*arguments, **use.arguments({}, self.draw))
+        except ValueError as error:
+            raise InputError(Problem(f"{use.component.kind} '{use.name}': {error}", use.node.place)) from error
 
     def _encoder(self) -> Encoder:
         use = self.config.choices["model"]

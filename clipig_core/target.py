@@ -163,8 +163,10 @@ class Target:
 
     def views(self, image: Tensor, scope: Scope) -> Tensor:
         """[1, 3, H, W] -> [B, 3, h, w]; B is 1 if nothing is random, as all views would be the same."""
-        views = image.expand(self.batch_size if self.random else 1, -1, -1, -1)
+        views = image
         for use in self.config.transforms:
+            if use.component.random and len(views) < self.batch_size:
+                views = views.expand(self.batch_size, -1, -1, -1)
             views = call(use, views, use.arguments(scope.variables, scope.draw), scope)
         return views
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
@@ -19,6 +20,10 @@ Sigma = Annotated[
 ]
 
 
+MATRIX_SIDE = 1024
+"""Up to this many pixels a side, the blur is a product with two matrices, which is about twice as fast on a CPU."""
+
+
 def blur(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None) -> Tensor:
     """Blur with a Gaussian window; the edges are mirrored.
 
@@ -29,8 +34,21 @@ def blur(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None) 
     if odd[0] // 2 >= width or odd[1] // 2 >= height:
         raise ValueError(f"a window of {odd[0]}x{odd[1]} is too large for an image of {width}x{height}")
     deviations = [0.3 * ((size - 1) * 0.5 - 1) + 0.8 for size in odd] if sigma is None else list(sigma)
-    blurred: Tensor = gaussian_blur(images, odd, [max(deviation, 0.0001) for deviation in deviations])
-    return blurred
+    deviations = [max(deviation, 0.0001) for deviation in deviations]
+    if max(width, height) > MATRIX_SIDE:
+        blurred: Tensor = gaussian_blur(images, odd, deviations)
+        return blurred
+    across, down = (_matrix(images, *one) for one in zip((width, height), odd, deviations, strict=True))
+    return down @ images @ across.T
+
+
+def _matrix(images: Tensor, size: int, window: int, deviation: float) -> Tensor:
+    """[size, size]: the weights with which pixels of a row, mirrored at its ends, make up each pixel of the result."""
+    reach = torch.arange(window, device=images.device, dtype=images.dtype) - window // 2
+    weights = torch.softmax(-0.5 * (reach / deviation).square(), 0)
+    source = (torch.arange(size, device=images.device)[:, None] + reach.long()).abs()
+    source = torch.where(source >= size, 2 * (size - 1) - source, source)
+    return images.new_zeros(size, size).scatter_add_(1, source, weights.expand(size, -1))
 
 
 def keep_blurred(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None, loss: Loss = "l2") -> Tensor:

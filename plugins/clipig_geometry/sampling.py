@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def pick(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """[B, 3, H, W] with columns [B, w] and rows [B, h] of each image -> [B, 3, h, w].
+    """[B, 3, H, W] with columns [B, w] and rows [B, h] of each image, none of them twice -> [B, 3, h, w].
 
     Views of one picture share its memory (`expand`); then only the pixels that are picked are read, and their
     gradients are added up in the one picture, whatever its size.
     """
     rows, columns = rows[:, :, None], columns[:, None, :]
     if images.stride(0) == 0:
-        return images[0][:, rows, columns].transpose(0, 1)
+        picked: Tensor = _PickShared.apply(images[0], rows, columns)
+        return picked
     batch = torch.arange(len(images), device=images.device)[:, None, None]
     return images[batch, :, rows, columns].permute(0, 3, 1, 2)
+
+
+class _PickShared(torch.autograd.Function):
+    """Views of one picture [3, H, W]; their gradients are added one after the other, so that sums are reproducible."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, columns)
+        ctx.shape = image.shape
+        return image[:, rows, columns].transpose(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        total = gradients[0].new_zeros(ctx.shape)
+        for gradient, rows, columns in zip(gradients[0], *ctx.saved_tensors, strict=True):
+            total[:, rows, columns] += gradient
+        return total, None, None
 
 
 def affine(images: Tensor, matrix: Tensor) -> Tensor:

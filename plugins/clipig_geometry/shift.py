@@ -12,13 +12,19 @@ from clipig_geometry.sampling import pick, uniform
 
 ShiftRange = Annotated[
     Floats2 | Floats4,
-    Param("Minimum and maximum shift, for both axes or for x, then y; -1 to 1 is a fraction of the size, else pixels."),
+    Param(
+        "Minimum and maximum shift, for both axes or for x, then y; -1 to 1 is a fraction of the size, else pixels.",
+        min=-1e9,
+        max=1e9,
+    ),
 ]
 
 
 def shift(
     images: Tensor,
-    offset: Annotated[Floats2, Param("Shift for x and y; between -1 and 1 as a fraction of the size, else pixels.")],
+    offset: Annotated[
+        Floats2, Param("Shift for x and y; between -1 and 1 as a fraction of the size, else pixels.", min=-1e9, max=1e9)
+    ],
 ) -> Tensor:
     """Move to the right and down; what leaves on one side comes back on the other.
 

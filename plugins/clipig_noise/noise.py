@@ -16,7 +16,7 @@ Std = Annotated[Floats3, Param("Standard deviation for red, green and blue; one 
 
 def noise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
     """Add noise, of its own for each channel of each pixel."""
-    return images + _normal(images, images.shape, rng) * images.new_tensor(std)[:, None, None]
+    return torch.addcmul(images, _normal(images, images.shape, rng), images.new_tensor(std)[:, None, None])
 
 
 def bwnoise(

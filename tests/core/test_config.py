@@ -51,8 +51,16 @@ def test_defaults_are_those_of_the_reference() -> None:
     }
     target = config_of("targets: [{features: [{text: owl}]}]").dump()["targets"][0]
     assert target == {
-        **{"active": True, "name": "target", "start": 0.0, "end": 1.0, "weight": 1.0, "batch_size": 1},
-        **{"select": "all", "feature_scale": "equal", "transforms": [], "constraints": []},
+        "active": True,
+        "name": "target",
+        "start": 0.0,
+        "end": 1.0,
+        "weight": 1.0,
+        "batch_size": 1,
+        "select": "all",
+        "feature_scale": "equal",
+        "transforms": [],
+        "constraints": [],
         "features": target["features"],
     }
 
@@ -61,12 +69,12 @@ def test_later_configs_win_and_lists_are_appended(tmp_path: Path) -> None:
     paths = files(
         tmp_path,
         "epochs: 5\nresolution: [64, 64]\ninit: {mean: .1, std: .2}\ntargets: [{name: a, constraints: [blur]}]",
-        "epochs: 7\nresolution: [32, 16]\ninit: {mean: .3}\ntargets: [{name: b, constraints: [blur]}]\npostproc: [blur]",
+        "epochs: 7\nresolution: [32, 16]\ninit: {mean: 1}\ntargets: [{name: b, constraints: [blur]}]\npostproc: [blur]",
         "postproc: [{mul: 2}]",
     )
     config = read(paths, {}, REGISTRY)
     assert constants(config, "epochs", "resolution") == [7, (32, 16)]
-    assert config.init["mean"].source == 0.3
+    assert config.init["mean"].source == 1
     assert not config.given(config.init, "std")
     assert [target.values["name"].source for target in config.targets] == ["a", "b"]
     assert [stage.transforms[0].name for stage in config.postproc] == ["blur", "mul"]
@@ -82,14 +90,18 @@ def test_options_win_over_all_files(tmp_path: Path) -> None:
 def test_a_mistake_in_an_option_names_the_option(tmp_path: Path) -> None:
     options = {"snapshot_interval": -1, "optimizer": "adma"}
     found = [str(problem) for problem in problems_of(lambda: read(files(tmp_path, TARGET), options, REGISTRY))]
-    assert found[0].startswith("--optimizer: unknown optimizer 'adma'; did you mean 'adam'")
+    assert found[0].startswith("--optimizer: unknown optimizer 'adma' (did you mean 'adam'")
     assert found[1].startswith("--snapshot-interval: snapshot_interval: -1 is below")
 
 
 def test_problems_of_several_files_come_together(tmp_path: Path) -> None:
     paths = files(tmp_path, "a: [", "- 1", TARGET, "a: 1\na: 2")
     found = problems_of(lambda: read([*paths, str(tmp_path / "gone.yaml")], {}, REGISTRY))
-    assert [problem.place.source for problem in found if problem.place] == [paths[0], paths[3], str(tmp_path / "gone.yaml")]
+    assert [problem.place.source for problem in found if problem.place] == [
+        paths[0],
+        paths[3],
+        str(tmp_path / "gone.yaml"),
+    ]
     (problem,) = problems_of(lambda: read(paths[1:3], {}, REGISTRY))
     assert str(problem) == f"{paths[1]}:1:1: the config is a list (expected 'targets:' and other parameters)"
 
@@ -168,7 +180,7 @@ targets:
       - blur: {sigma: sim}
 """)
     places = [message.split(": ")[0].removeprefix("test.yaml:") for message in found]
-    assert places == ["1:27", "1:30", "2:15", "4:23", "4:35", "6:16", "7:13", "8:13", "9:17", "11:29", "11:39"]
+    assert places == ["1:27", "1:30", "2:15", "4:23", "4:30", "6:16", "7:9", "8:15", "9:19", "11:29", "11:39"]
     assert "unknown parameter 'kernel'; " in found[5] or "did you mean 'kernel_size'" in found[5]
     assert "'std' is missing" in found[6]
     assert "takes no parameters" in found[2]
@@ -278,8 +290,11 @@ def test_the_dump_keeps_expressions_and_holds_all_defaults(tmp_path: Path) -> No
         {"blur": {"kernel_size": 5, "sigma": None, "loss": "l2", "weight": "sim / 100", "start": 0, "end": 1.0}}
     ]
     assert dump["postproc"][0] == {
-        **{"active": True, "start": 0.5, "end": 1.0},
-        **{"mul": {"color": "1 .9 t"}, "blur": {"kernel_size": 3, "sigma": None}},
+        "active": True,
+        "start": 0.5,
+        "end": 1.0,
+        "mul": {"color": "1 .9 t"},
+        "blur": {"kernel_size": 3, "sigma": None},
     }
 
 
@@ -299,7 +314,9 @@ def third_party(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Reg
 
 
 def test_a_feature_source_cannot_take_the_name_of_a_parameter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = "@hookimpl\ndef clipig_features():\n    return {'weight': 'acme_features:own'}\ndef own(value, encoder): ...\n"
+    code = (
+        "@hookimpl\ndef clipig_features():\n    return {'weight': 'acme_features:own'}\ndef own(value, encoder): ...\n"
+    )
     registry = third_party(monkeypatch, tmp_path, code)
     config = check(read_yaml("targets: [{features: [{text: a, weight: 2}]}]", "a.yaml"), registry)
     assert config.targets[0].features[0].source.name == "text"

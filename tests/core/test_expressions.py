@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 from typing import Any
@@ -250,9 +251,9 @@ def test_offset_in_a_list_counts_from_its_start(text: str, offset: int) -> None:
 
 
 def test_a_slip_gets_the_nearest_name() -> None:
-    with pytest.raises(ExpressionError, match="unknown variable 'tmie'; did you mean 'time'"):
+    with pytest.raises(ExpressionError, match=r"unknown variable 'tmie' \(did you mean 'time'"):
         Expression("tmie", EVERYTHING)
-    with pytest.raises(ExpressionError, match="unknown function 'sinn'; did you mean 'sin"):
+    with pytest.raises(ExpressionError, match=r"unknown function 'sinn' \(did you mean 'sin"):
         Expression("sinn(1)")
 
 
@@ -288,12 +289,11 @@ def test_split_list(text: str, pieces: list[str]) -> None:
 
 @given(st.text(max_size=60) | st.text("0123456789.+-*/()[]{},:<>=! tesinmaxrand_'\"", max_size=60))
 def test_any_text_is_an_expression_or_an_expression_error(text: str) -> None:
-    for make in (lambda: [Expression(text, EVERYTHING)], lambda: split_list(text, EVERYTHING)):
-        try:
-            for expression in make():
-                expression(NOW, random.Random(0))
-        except ExpressionError:
-            continue
+    with contextlib.suppress(ExpressionError):
+        value(text)
+    with contextlib.suppress(ExpressionError):
+        for expression in split_list(text, EVERYTHING):
+            expression(NOW, random.Random(0))
 
 
 def arithmetic() -> st.SearchStrategy[str]:
@@ -301,7 +301,9 @@ def arithmetic() -> st.SearchStrategy[str]:
     return st.recursive(
         numbers,
         lambda inner: st.one_of(
-            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", "**"]), inner).map(lambda p: f"({' '.join(p)})"),
+            st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%", "**"]), inner).map(
+                lambda p: f"({' '.join(p)})"
+            ),
             inner.map(lambda text: f"-({text})"),
             st.tuples(inner, inner).map(lambda p: f"max({p[0]}, {p[1]})"),
             st.tuples(inner, inner, inner).map(lambda p: f"({p[0]} if {p[1]} < {p[2]} else {p[0]} - {p[2]})"),

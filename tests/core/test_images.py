@@ -116,7 +116,7 @@ def test_a_url_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(images, "fetch", fetch)
-    with pytest.raises(InputError, match="cannot fetch 'http://example.org/a.png': no route"):
+    with pytest.raises(InputError, match=r"cannot fetch 'http://example.org/a.png': no route"):
         read_image("http://example.org/a.png")
 
 

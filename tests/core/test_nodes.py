@@ -31,6 +31,12 @@ def test_every_part_knows_its_place() -> None:
     assert (str(text.place), text.value) == ("a.yaml:5:13", "an owl")
 
 
+@pytest.mark.parametrize("text", ["x: 1\na:\nb: 2", "x: 1\na:", "x: 1\na:   # nothing\n\n\nb: 2"])
+def test_nothing_is_where_its_name_is(text: str) -> None:
+    node = read_yaml(text, "a.yaml").value["a"]
+    assert (node.value, str(node.place)) == (None, "a.yaml:2:1")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -92,7 +92,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_harms_nobody(make: Make, 
     assert registry.names("transform") == ["swirl"]
     assert registry.names("constraint") == ["calm"]
     assert registry.find("transform", "swirl").function(1) == 1
-    with pytest.raises(LookupError, match="unknown transform 'glow'.*plugin 'bad' \\(acme 1.2\\) is broken"):
+    with pytest.raises(LookupError, match=r"unknown transform 'glow'.*plugin 'bad' \(acme 1.2\) is broken"):
         registry.find("transform", "glow")
 
 
@@ -111,14 +111,17 @@ def test_a_missing_function_breaks_only_its_component(make: Make, target: str, r
     assert plugin.status == "broken"
     assert reason in plugin.errors[0]
     assert registry.find("transform", "swirl").function(1) == 1
-    with pytest.raises(LookupError, match="'bad' of plugin 'part'.* is broken"):
+    with pytest.raises(LookupError, match=r"'bad' of plugin 'part'.* is broken"):
         registry.find("transform", "bad")
 
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [("raise RuntimeError('no licence')\ndef swirl(): ...", "no licence"), ("import sys\nsys.exit(3)\nswirl = 1", "3")]
-    + [("swirl = 5", "not a function")],
+    [
+        ("raise RuntimeError('no licence')\ndef swirl(): ...", "no licence"),
+        ("import sys\nsys.exit(3)\nswirl = 1", "3"),
+        ("swirl = 5", "not a function"),
+    ],
 )
 def test_a_component_that_cannot_be_loaded_is_an_error_of_the_plugin(
     make: Make, tmp_path: Path, code: str, reason: str
@@ -139,7 +142,10 @@ def test_listing_does_not_import_the_components(make: Make, tmp_path: Path) -> N
 
 
 def test_two_third_parties_with_one_name(make: Make) -> None:
-    codes = {name: provide("transforms", "swirl", f"{name}_s:swirl") + f"def swirl(): return {name!r}\n" for name in ("acme", "bolt")}
+    codes = {
+        name: provide("transforms", "swirl", f"{name}_s:swirl") + f"def swirl(): return {name!r}\n"
+        for name in ("acme", "bolt")
+    }
     registry = Registry([make("s", code, name) for name, code in codes.items()])
     with pytest.raises(LookupError, match="more than once; write one of 'acme/swirl', 'bolt/swirl'"):
         registry.find("transform", "swirl")
@@ -170,12 +176,12 @@ def test_disabled_plugins_are_not_even_imported(make: Make, monkeypatch: pytest.
     assert "acme_good" not in sys.modules
     assert {plugin.name for plugin in registry.plugins if plugin.status == "disabled"} == {"good", "filters"}
     assert "random_shift" in registry.names("transform")
-    with pytest.raises(LookupError, match="plugin 'filters' .* is disabled"):
+    with pytest.raises(LookupError, match=r"plugin 'filters' .* is disabled"):
         registry.find("transform", "blur")
 
 
 def test_nearest_name() -> None:
-    with pytest.raises(LookupError, match="unknown transform 'blurr'; did you mean 'blur'"):
+    with pytest.raises(LookupError, match=r"unknown transform 'blurr' \(did you mean 'blur'"):
         Registry().find("transform", "blurr")
 
 
@@ -183,10 +189,12 @@ def test_models_by_file(tmp_path: Path) -> None:
     registry = Registry()
     path = tmp_path / "own.PT"
     path.touch()
-    assert registry.find_model(str(path)).name == ".pt"
-    assert registry.find_model("ViT-B/32").name == "ViT-B/32"
+    component, found = registry.find_model("own.PT", str(tmp_path / "a.yaml"))
+    assert (component.name, found, type(found)) == (".pt", str(path), str)
+    component, found = registry.find_model("ViT-B/32")
+    assert (component.name, found) == ("ViT-B/32", "ViT-B/32")
     for name in (str(tmp_path / "gone.safetensors"), "x" * 5000 + ".pt"):
-        with pytest.raises(LookupError, match="there is no model file"):
+        with pytest.raises(LookupError, match="there is no file"):
             registry.find_model(name)
     with pytest.raises(LookupError, match="unknown model"):
         registry.find_model("own.onnx")

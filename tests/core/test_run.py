@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,9 +82,9 @@ def test_texts_are_encoded_once() -> None:
     calls: list[str] = []
 
     class Counting(LinearEncoder):
-        def encode_text(self, texts: object) -> Tensor:
-            calls.extend(texts)  # type: ignore[call-overload]
-            return super().encode_text(texts)  # type: ignore[arg-type]
+        def encode_text(self, texts: Sequence[str]) -> Tensor:
+            calls.extend(texts)
+            return super().encode_text(texts)
 
     image_of(HEAD + "targets: [{features: [{text: x}, {text: y}]}]", Counting(AXES))
     assert calls == ["x", "y"]
@@ -108,13 +109,16 @@ def test_a_learnrate_of_zero_changes_nothing() -> None:
 
 @pytest.mark.parametrize("canvas", ["rgb", "pyramid"])
 def test_the_resolution_may_change_during_the_run(canvas: str) -> None:
-    text = f"canvas: {canvas}\nresolution: \n- 8 if t < .5 else 16 + epoch\n- 10\ntargets: [{{features: [{{text: x}}]}}]"
+    text = (
+        f"canvas: {canvas}\nresolution: \n- 8 if t < .5 else 16 + epoch\n- 10\ntargets: [{{features: [{{text: x}}]}}]"
+    )
     run = run_of(HEAD.replace(f"resolution: {SIZE}\n", "") + text, LinearEncoder(AXES))
     assert [tuple(step.image.shape[2:]) for step in run] == [(10, 8)] * 3 + [(10, 19), (10, 20), (10, 21)]
 
 
 def test_expressions_know_the_resolution_and_the_learnrate() -> None:
-    text = "resolution: 8 + epoch 4\nlearnrate: width / 8\ntargets: [{constraints: [{blur: {weight: 'lr * height + res[0]'}}]}]"
+    text = "resolution: 8+epoch 4\nlearnrate: width / 8\n"
+    text += "targets: [{constraints: [{blur: {weight: 'lr * height + res[0]'}}]}]"
     run = run_of(HEAD.replace(f"resolution: {SIZE}\n", "") + text)
     weights = [step.outcomes[0].constraints[0].weight for step in run]
     assert weights == pytest.approx([(8 + epoch) / 8 * 4 + 8 + epoch for epoch in range(6)])
@@ -140,7 +144,10 @@ postproc:
 
 
 def test_start_epoch_skips_what_came_before() -> None:
-    run = run_of(HEAD + "start_epoch: 4\ntargets: [{name: a, end: 3, constraints: [blur]}, {name: b, start: 4, constraints: [blur]}]")
+    run = run_of(
+        HEAD
+        + "start_epoch: 4\ntargets: [{name: a, end: 3, constraints: [blur]}, {name: b, start: 4, constraints: [blur]}]"
+    )
     steps = list(run)
     assert [(step.epoch, step.now.time, [o.name for o in step.outcomes]) for step in steps] == [
         (4, 0.8, ["b"]),

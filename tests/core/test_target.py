@@ -49,7 +49,9 @@ def test_similarity_is_a_percentage_with_its_sign(feature: Tensor) -> None:
 
 @pytest.mark.parametrize(("select", "pick"), [("best", max), ("worst", min)])
 def test_best_and_worst_take_one_feature(feature: Tensor, select: str, pick: Any) -> None:
-    _, _, step = first_step(f"{{select: {select}, features: [{{text: x, weight: 2}}, {{text: y, weight: 3}}, {{text: z, weight: 4}}]}}")
+    _, _, step = first_step(
+        f"{{select: {select}, features: [{{text: x, weight: 2}}, {{text: y, weight: 3}}, {{text: z, weight: 4}}]}}"
+    )
     values = dict(zip("xyz", feature[:3].tolist(), strict=True))
     name = pick(values, key=values.__getitem__)
     assert chosen(step) == {text: float(text == name) for text in "xyz"}
@@ -120,7 +122,7 @@ def test_a_negative_weight_pushes_away() -> None:
 
 
 def test_views_count_by_batch_size_but_are_encoded_once_if_nothing_is_random() -> None:
-    one, _, single = first_step("features: [{text: x}]")
+    single = first_step("features: [{text: x}]")[2]
     run, _, step = first_step("{batch_size: 7, features: [{text: x}], constraints: [blur], transforms: [{mul: 1}]}")
     assert isinstance(run.encoder, LinearEncoder)
     assert run.encoder.passes == [1, 1]  # the test's own, then the first epoch's
@@ -139,7 +141,9 @@ def test_random_transforms_give_every_view_its_own_look() -> None:
 
 
 def test_best_is_chosen_for_each_view_by_itself() -> None:
-    _, _, step = first_step("{batch_size: 40, select: best, features: [{text: x}, {text: y}, {text: z}], transforms: [{noise: 2}]}")
+    _, _, step = first_step(
+        "{batch_size: 40, select: best, features: [{text: x}, {text: y}, {text: z}], transforms: [{noise: 2}]}"
+    )
     table = torch.stack([part.similarity for part in step.outcomes[0].features if part.similarity is not None], 1)
     wanted = torch.bincount(table.argmax(1), minlength=3).tolist()
     assert list(chosen(step).values()) == wanted
@@ -165,7 +169,8 @@ def test_similarity_in_expressions_is_that_of_each_view() -> None:
 def test_similarity_of_constraints_is_the_mean_over_the_features() -> None:
     _, _, step = first_step(
         "{weight: sim / 50, batch_size: 3, features: [{text: x}, {text: y, scale: 2}], transforms: [{noise: .3}],"
-        " constraints: [{blur: {weight: similarity}}, {blur: {kernel_size: 3 if sim > 0 else 5, end: 1.0 if sim else 0}}]}"
+        " constraints: [{blur: {weight: similarity}},"
+        " {blur: {kernel_size: 3 if sim > 0 else 5, end: 1.0 if sim else 0}}]}"
     )
     (outcome,) = step.outcomes
     similarities = [part.similarity for part in outcome.features if part.similarity is not None]
@@ -187,12 +192,14 @@ def test_fair_starts_with_equal_similarities_and_the_largest_factor_is_one() -> 
     texts = {"a": (1.0, 0.2, 0.1, 0), "b": (0.1, 1.0, 0.3, 0), "c": (0.3, 0.2, 1.0, 0.5)}
     signs = torch.sign(first_step("features: [{text: x}]")[1])
     texts = {name: tuple((torch.tensor(vector) * signs).tolist()) for name, vector in texts.items()}
-    run, feature, step = first_step("{feature_scale: fair, features: [{text: a}, {text: b}, {text: c}]}", texts)
+    run, _, step = first_step("{feature_scale: fair, features: [{text: a}, {text: b}, {text: c}]}", texts)
     found = [part.similarity.item() for part in step.outcomes[0].features if part.similarity is not None]
     assert found == pytest.approx([found[0]] * 3, rel=1e-4)
     assert max(wanted.factor for wanted in run.targets[0].features) == 1
     plain = first_step("{features: [{text: a}, {text: b}, {text: c}]}", texts)[2]
-    assert min(p.similarity.item() for p in plain.outcomes[0].features if p.similarity is not None) == pytest.approx(found[0], rel=1e-4)
+    assert min(p.similarity.item() for p in plain.outcomes[0].features if p.similarity is not None) == pytest.approx(
+        found[0], rel=1e-4
+    )
     assert step.loss == pytest.approx(plain.loss, rel=1e-5)
 
 
@@ -250,5 +257,7 @@ def test_statistics_parts_hold_unweighted_losses(feature: Tensor) -> None:
 
 def test_views_are_resized_and_clamped_for_the_model() -> None:
     head = HEAD.replace(f"resolution: {SIZE}", "resolution: 19 11")
-    run = run_of(head + "targets: [{features: [{text: x}], transforms: [{mul: 5}, {resize: 13 9}]}]", LinearEncoder(AXES))
+    run = run_of(
+        head + "targets: [{features: [{text: x}], transforms: [{mul: 5}, {resize: 13 9}]}]", LinearEncoder(AXES)
+    )
     assert len(list(run)) == 5  # the encoder itself asserts size and range

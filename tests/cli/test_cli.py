@@ -1,0 +1,463 @@
+"""The installed command, as users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+CONFIG = """\
+model: emoji
+device: cpu
+resolution: 64
+epochs: 3
+learnrate: 3
+targets:
+  - batch_size: 2
+    features:
+      - text: strawberry
+    transforms:
+      - random_shift: -.1 .1
+      - noise: .1
+"""
+BARE = "device: cpu\nresolution: 16\nepochs: 2\ntargets:\n  - constraints:\n      - blur: 3\n"
+
+Done = subprocess.CompletedProcess[str]
+
+
+def command() -> str:
+    found = shutil.which("clipig", path=Path(sys.executable).parent) or shutil.which("clipig")
+    assert found
+    return found
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", **more}
+
+
+def clipig(folder: Path, *args: str | Path, stdin: str = "", **more: str) -> Done:
+    """One run of the command in `folder`; it must not end with a traceback."""
+    done = subprocess.run(
+        [command(), *map(str, args)],
+        cwd=folder,
+        env=environment(**more),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pixels(path: Path) -> bytes:
+    with Image.open(path) as image:
+        return image.tobytes()
+
+
+def sidecar(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = YAML(typ="safe").load(path)
+    return config
+
+
+# What needs no torch.
+
+
+def test_version(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("clipig, version 0.")
+
+
+@pytest.mark.parametrize("args", [["--help"], ["-h"], ["run", "--help"], ["plugins", "-h"]])
+def test_help(tmp_path: Path, args: list[str]) -> None:
+    done = clipig(tmp_path, *args)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: clipig")
+
+
+def test_the_options_of_old_are_there(tmp_path: Path) -> None:
+    text = clipig(tmp_path, "run", "--help").stdout
+    for short, long in (
+        *(("-o", "--output"), ("-lr", "--learnrate"), ("-opt", "--optimizer"), ("-e", "--epochs")),
+        *(("-r", "--resolution"), ("-s", "--snapshot-interval"), ("-d", "--device"), ("-v", "--verbose")),
+        ("-m", "--model"),
+    ):
+        assert f"{short}, {long} " in text
+    assert "--repeat" in text
+    assert "--seed" in text
+
+
+def test_plugins_lists_all_built_in_ones(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "plugins", "--strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    for line in ("geometry  (clipig ", "filters  (clipig ", "  transform: ", "  model: emoji", "  constraint: "):
+        assert line in done.stdout
+    assert "broken" not in done.stdout
+
+
+def test_plugins_as_json(tmp_path: Path) -> None:
+    found = {plugin["name"]: plugin for plugin in json.loads(clipig(tmp_path, "plugins", "--json").stdout)}
+    assert found["filters"]["distribution"] == "clipig"
+    assert found["filters"]["status"] == "ok"
+    assert {"kind": "transform", "name": "blur", "error": ""} in found["filters"]["components"]
+
+
+def test_disabled_plugins(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "plugins", "--json", "--strict", CLIPIG_DISABLE="filters")
+    assert done.returncode == 0
+    status = {plugin["name"]: plugin["status"] for plugin in json.loads(done.stdout)}
+    assert status["filters"] == "disabled"
+    assert status["geometry"] == "ok"
+
+
+def install(folder: Path, name: str, code: str) -> Path:
+    """A third-party distribution with one plugin."""
+    (folder / f"{name}.py").write_text(code)
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[clipig]\n{name} = {name}\n")
+    return folder
+
+
+@pytest.mark.parametrize("code", ["raise RuntimeError('no licence')", "import sys; sys.exit('no licence')"])
+def test_a_broken_plugin_is_listed_and_fails_only_strict(tmp_path: Path, code: str) -> None:
+    path = str(install(tmp_path, "acme_bad", code))
+    done = clipig(tmp_path, "plugins", PYTHONPATH=path)
+    assert done.returncode == 0
+    assert "acme_bad  (acme_bad 1.0)  broken\n  error: " in done.stdout
+    assert "no licence" in done.stdout
+    assert "filters  (clipig " in done.stdout
+    assert clipig(tmp_path, "plugins", "--strict", PYTHONPATH=path).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "Usage: clipig"),
+        (["paint"], "No such command 'paint'"),
+        (["run"], "Missing argument"),
+        (["run", "--fast", "a.yaml"], "--fast"),
+        (["run", "--repeat", "0", "a.yaml"], "--repeat"),
+        (["plugins", "blurr"], "unknown component 'blurr' (did you mean 'blur'?)"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, args: list[str], message: str) -> None:
+    done = clipig(tmp_path, *args)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+WRONG = [
+    ("epochs: [", "a.yaml:1:10: not valid YAML"),
+    ("epoch: 5\n" + BARE, "a.yaml:1:1: unknown parameter 'epoch' (did you mean 'epochs'?)"),
+    (BARE + "learnrate: 1 - tt", "a.yaml:7:16: learnrate: unknown variable 'tt'"),
+    (BARE.replace("blur", "blurr"), "a.yaml:6:9: unknown constraint 'blurr' (did you mean 'blur'?)"),
+    (BARE + "model: ViT-B/33", "a.yaml:7:8: unknown model 'ViT-B/33' (did you mean 'ViT-B/32'?)"),
+    (BARE + "model: own.pt", "a.yaml:7:8: there is no file 'own.pt'"),
+    (BARE + "output: demo.jpg", "demo.jpg"),
+    ("epochs: 3", "a.yaml:1:1: the config has no targets"),
+    (BARE + "init: {image: gone.png}", "a.yaml:7:15: image: there is no file 'gone.png'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG, ids=[message for _, message in WRONG])
+def test_a_wrong_config_gets_one_message_and_writes_nothing(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    done = clipig(tmp_path, "run", "a.yaml")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("epochs: x\nresolutio: 5\ntargets:\n- constraints: [blurr]\n")
+    done = clipig(tmp_path, "run", "a.yaml", "-lr", "fast", "-opt", "adma")
+    assert done.returncode == 2
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
+        *("--learnrate", "--optimizer", "a.yaml:1:9", "a.yaml:2:1", "a.yaml:4:17"),
+    ]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "run", "gone.yaml")
+    assert (done.returncode, done.stderr) == (2, "gone.yaml: cannot read the config: No such file or directory\n")
+
+
+LIGHT = """
+import sys
+from clipig_cli import main
+try:
+    main()
+finally:
+    print("torch" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["--version"], ["run", "--help"], ["plugins"], ["plugins", "--json", "--strict"]]
+    + [["run", f"{number}.yaml"] for number in range(6)],
+    ids=" ".join,
+)
+def test_start_and_errors_of_configs_load_no_torch(tmp_path: Path, args: list[str]) -> None:
+    for number, (text, _) in enumerate(WRONG):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, *args],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (2 if args[0] == "run" and "--help" not in args else 0)
+    assert done.stderr.splitlines()[-1] == "False"
+
+
+# What loads torch.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where demo.yaml was run once."""
+    path = tmp_path_factory.mktemp("run")
+    (path / "demo.yaml").write_text(CONFIG)
+    done = clipig(path, "run", "demo.yaml", "-o", "out/x.png", "--seed", "1")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines()[-1] == "saved out/x.png"
+    assert "target 'target':" in done.stderr
+    return path
+
+
+def test_component_page(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "plugins", "random_shift")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "transform random_shift  (geometry, clipig)" in done.stdout
+    assert "offset: list of 2 or 4 floats, required" in done.stdout
+    assert "Expressions may use: time, resolution, learnrate" in done.stdout
+    found = json.loads(clipig(tmp_path, "plugins", "blur", "--json").stdout)
+    assert [(entry["kind"], entry["parameters"][0]["name"]) for entry in found] == [
+        ("transform", "kernel_size"),
+        ("constraint", "kernel_size"),
+    ]
+    assert found[0]["parameters"][0]["default"] == [3, 3]
+
+
+def test_a_run_writes_a_picture_and_its_config(folder: Path) -> None:
+    assert {"x.png", "x.yaml"} <= set(names(folder / "out"))
+    with Image.open(folder / "out" / "x.png") as image:
+        assert (image.size, image.mode) == ((64, 64), "RGB")
+        assert image.info["clipig"] == (folder / "out" / "x.yaml").read_text()
+    text = (folder / "out" / "x.yaml").read_text()
+    assert "# seed 1, 3 of 3 epochs" in text
+    assert "#   feature 'strawberry': weight 1.000, count 6" in text
+    config = sidecar(folder / "out" / "x.yaml")
+    assert (config["seed"], config["epochs"], config["model"]) == (1, 3, "emoji")
+    assert config["targets"][0]["transforms"][0] == {"random_shift": {"offset": "-.1 .1"}}
+
+
+@pytest.mark.parametrize("config", ["demo.yaml", "out/x.yaml", "out/x.png"])
+def test_config_sidecar_and_picture_all_give_the_same_pixels_again(folder: Path, tmp_path: Path, config: str) -> None:
+    for name in ("x.png", "x.yaml"):
+        shutil.copy(folder / "out" / name, tmp_path)
+    before = (tmp_path / "x.png").read_bytes()
+    done = clipig(
+        folder, "run", config, "-o", tmp_path / "x.png", "-v", "0", *(["--seed", "1"] if "demo" in config else [])
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(tmp_path) == ["x-1.png", "x-1.yaml", "x.png", "x.yaml"]
+    assert (tmp_path / "x.png").read_bytes() == before
+    assert pixels(tmp_path / "x-1.png") == pixels(tmp_path / "x.png")
+
+
+def test_options_and_merged_configs(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    (tmp_path / "b.yaml").write_text(
+        "epochs: 5\ntargets: [{name: second, constraints: [{blur: 5}]}]\npostproc: [{mul: .99}]"
+    )
+    args = [
+        "-r",
+        "64",
+        "48",
+        "-lr",
+        "1 - t",
+        "-opt",
+        "adam",
+        "-e",
+        "2 * 2",
+        "-s",
+        "2",
+        "-d",
+        "cpu",
+        "-v",
+        "1",
+        "-m",
+        "emoji",
+    ]
+    done = clipig(tmp_path, "run", "a.yaml", *args, "b.yaml", "-o", "out/")
+    assert done.returncode == 0
+    assert "epoch 4/4" in done.stderr
+    with Image.open(tmp_path / "out" / "b.png") as image:
+        assert image.size == (64, 48)
+    config = sidecar(tmp_path / "out" / "b.yaml")
+    assert (config["learnrate"], config["epochs"], config["snapshot_interval"]) == ("1 - t", "2 * 2", 2)
+    assert [target["name"] for target in config["targets"]] == ["target", "second"]
+    assert isinstance(config["seed"], int)
+
+
+def test_repeat_from_standard_input(tmp_path: Path) -> None:
+    done = clipig(tmp_path, "run", "-", "--repeat", "3", "--seed", "5", "-v", "0", stdin=BARE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    stems = ["clipig", "clipig-1", "clipig-2"]
+    assert names(tmp_path) == sorted(f"{stem}{end}" for stem in stems for end in (".png", ".yaml"))
+    assert [sidecar(tmp_path / f"{stem}.yaml")["seed"] for stem in stems] == [5, 6, 7]
+    assert len({pixels(tmp_path / f"{stem}.png") for stem in stems}) == 3
+
+
+def test_without_a_seed_every_picture_of_repeat_has_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    assert clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "-o", "out/", "-v", "0").returncode == 0
+    assert sidecar(tmp_path / "out/a.yaml")["seed"] != sidecar(tmp_path / "out/a-1.yaml")["seed"]
+
+
+def test_an_error_in_the_run_leaves_no_empty_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        BARE.replace("blur: 3", "blur: {weight: 1 / (1 - epoch)}").replace("epochs: 2", "epochs: 3")
+    )
+    done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-v", "0")
+    assert done.returncode == 2
+    assert "a.yaml:6:24: weight: " in done.stderr
+    assert "in epoch 1" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert names(tmp_path / "out") == []
+
+
+def test_a_broken_plugin_that_the_config_needs(tmp_path: Path) -> None:
+    install(
+        tmp_path,
+        "acme_lazy",
+        "from clipig_core import hookimpl\n"
+        "@hookimpl\ndef clipig_transforms():\n    return {'swirl': 'acme_swirl:swirl'}\n",
+    )
+    (tmp_path / "acme_swirl.py").write_text("import acme_not_there\ndef swirl(images): ...\n")
+    (tmp_path / "a.yaml").write_text(BARE + "    transforms: [swirl]\n")
+    done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "transform 'swirl' of plugin 'acme_lazy' (acme_lazy 1.0) cannot be loaded" in done.stderr
+    assert "acme_not_there" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def random_clip() -> dict[str, Any]:
+    """The weights of a tiny CLIP in OpenAI's format."""
+    import torch
+
+    with warnings.catch_warnings(action="ignore"):
+        from clip.model import CLIP
+
+    torch.manual_seed(0)
+    model = CLIP(32, 32, 1, 64, 16, 77, 49408, 64, 1, 1)
+    return {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+
+
+def test_a_checkpoint_as_pt_and_as_safetensors(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    state = random_clip()
+    torch.save(state, tmp_path / "own.pt")
+    save_file(state, tmp_path / "own.safetensors")
+    (tmp_path / "a.yaml").write_text(CONFIG.replace("model: emoji\n", ""))
+    for name in ("own.pt", "own.safetensors"):
+        done = clipig(tmp_path, "run", "a.yaml", "-m", tmp_path / name, "--seed", "1", "-o", "out/a.png", "-v", "0")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert pixels(tmp_path / "out/a.png") == pixels(tmp_path / "out/a-1.png")
+
+
+class Code:
+    """A pickle that runs a command when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize("kind", ["code", "script", "garbage", "other", "nested", "garbage.safetensors"])
+def test_checkpoints_that_could_run_code_or_are_none(tmp_path: Path, kind: str) -> None:
+    import torch
+
+    path = tmp_path / ("own.safetensors" if "safetensors" in kind else "own.pt")
+    if kind == "code":
+        torch.save({"weights": Code(tmp_path / "executed")}, path)
+    elif kind == "script":
+        with warnings.catch_warnings(action="ignore"):
+            torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(path))
+    elif kind == "nested":
+        torch.save({"state_dict": 5}, path)
+    elif kind == "other":
+        torch.save({"weights": torch.zeros(3)}, path)
+    else:
+        path.write_bytes(b"garbage" * 100)
+    (tmp_path / "a.yaml").write_text(CONFIG)
+    done = clipig(tmp_path, "run", "a.yaml", "-m", "own" + path.suffix, "-o", "out/", "-v", "0")
+    assert done.returncode == 2
+    assert f"own{path.suffix}" in done.stderr
+    assert "weights_only" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "executed").exists()
+    assert names(tmp_path / "out") == []
+
+
+def test_a_named_model_without_network(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(CONFIG.replace("model: emoji\n", ""))
+    closed = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:1")
+    done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", HOME=str(tmp_path), no_proxy="", NO_PROXY="", **closed)
+    assert done.returncode == 1
+    assert "cannot download the model ViT-B/32" in done.stderr
+    assert str(tmp_path / ".cache" / "clip" / "ViT-B-32.pt") in done.stderr
+    assert "--model emoji" in done.stderr
+    assert names(tmp_path / "out") == []
+    assert names(tmp_path / ".cache" / "clip") == []
+
+
+def test_control_c_ends_after_the_epoch_and_saves(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    args = ["run", "a.yaml", "-e", "10000000", "-s", "1", "-o", "out/", "-v", "1"]
+    process = subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    picture = tmp_path / "out" / "a.png"
+    deadline = time.monotonic() + 120
+    while not (picture.exists() and picture.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "saved out/a.png" in stderr
+    assert names(tmp_path / "out") == ["a.png", "a.yaml"]
+    assert len(pixels(picture)) == 16 * 16 * 3
+    text = (tmp_path / "out" / "a.yaml").read_text()
+    assert " of 10000000 epochs" in text
+    assert " 0 of 10000000 epochs" not in text
