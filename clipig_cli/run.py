@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ def make(config: Config, stem: str) -> bool:
     from clipig_core.output import Output, save
     from clipig_core.run import Run
 
+    level = logging.WARNING if config.constant("verbose") else logging.ERROR
+    logging.basicConfig(format="%(message)s", level=level, force=True)
     config.bind()
     output = Output.claim(config.constant("output"), stem)
     try:
@@ -85,10 +88,11 @@ def make(config: Config, stem: str) -> bool:
 
         def write(image: Any) -> None:
             text = sidecar(config, run, reporter)
+            png = to_png(image, {"clipig": text})
             save(output.config, text.encode())
-            save(output.image, to_png(image, {"clipig": text}))
+            save(output.image, png)
 
-        with interruptible() as interrupted, reporter:
+        with interruptible(output.release) as interrupted, reporter:
             for step in run:
                 if reporter.update(step) and step.epoch < run.epochs - 1:
                     write(step.image)
@@ -102,12 +106,13 @@ def make(config: Config, stem: str) -> bool:
 
 
 @contextmanager
-def interruptible() -> Iterator[list[int]]:
-    """A list that the first Ctrl-C makes true; a second one ends the process at once."""
+def interruptible(cleanup: Callable[[], None]) -> Iterator[list[int]]:
+    """A list that the first Ctrl-C makes true; a second one cleans up and ends the process at once."""
     received: list[int] = []
 
     def receive(number: int, _frame: object) -> None:
         if received:
+            cleanup()
             os._exit(INTERRUPTED)
         received.append(number)
 

@@ -426,6 +426,7 @@ class _Checker(_Collector):
                 settings["device"].node.place,
                 "auto, cpu, cuda, cuda:1 or mps",
             )
+        self.epochs(settings)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         choices = {kind: self.choice(kind, node) for kind in CHOICES}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
@@ -433,6 +434,11 @@ class _Checker(_Collector):
             self.problem("the config has no targets", node.place, "'targets:' says what the picture should show")
         stages = [self.stage(entry) for entry in self.entries(node, "postproc")]
         return Config(settings, init, {kind: use for kind, use in choices.items() if use}, targets, stages)
+
+    def epochs(self, settings: Values) -> None:
+        first, end = (settings.get(name) for name in ("start_epoch", "epochs"))
+        if first and end and first.resolve({}, random.Random(0)) >= end.resolve({}, random.Random(0)):
+            self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
     def choice(self, kind: str, parent: Node) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""

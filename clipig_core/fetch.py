@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
@@ -32,6 +33,7 @@ def fetch(
     target: Path,
     *,
     max_bytes: int,
+    max_seconds: float = 3600.0,
     sha256: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -40,7 +42,7 @@ def fetch(
     `progress(done, total)` is called with bytes; total is 0 if the server does not say.
 
     Raises:
-        FetchError: no connection, an error of the server, too large, cut short, or the wrong content.
+        FetchError: no connection, an error of the server, too large, too slow, cut short, or the wrong content.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise FetchError(f"{url} is not an http(s) URL")
@@ -49,7 +51,7 @@ def fetch(
         handle, part = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                digest = _stream(url, file, max_bytes, progress)
+                digest = _stream(url, file, max_bytes, max_seconds, progress)
             if sha256 and digest != sha256:
                 raise FetchError("the content is not what was expected (its SHA-256 differs)")
             Path(part).replace(target)
@@ -61,13 +63,17 @@ def fetch(
         raise FetchError(str(getattr(error, "reason", "") or error)) from error
 
 
-def _stream(url: str, file: IO[bytes], max_bytes: int, progress: Callable[[int, int], None] | None) -> str:
+def _stream(
+    url: str, file: IO[bytes], max_bytes: int, max_seconds: float, progress: Callable[[int, int], None] | None
+) -> str:
     request = urllib.request.Request(url, headers={"User-Agent": "clipig"})  # noqa: S310 - fetch() checked the scheme
-    digest, done = hashlib.sha256(), 0
+    digest, done, deadline = hashlib.sha256(), 0, time.monotonic() + max_seconds
     with urllib.request.build_opener(_OnlyHttp).open(request, timeout=TIMEOUT) as source:
         total = int(source.headers.get("Content-Length") or 0)
         while chunk := source.read(_CHUNK):
             done += len(chunk)
+            if time.monotonic() > deadline:
+                raise FetchError(f"not finished after {max_seconds:.0f} s")
             if max(done, total) > max_bytes:
                 raise FetchError(f"larger than {max_bytes / 1e6:.0f} MB")
             file.write(chunk)

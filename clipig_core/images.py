@@ -17,6 +17,7 @@ from clipig_core.fetch import FetchError, fetch
 
 MAX_PIXELS = 200_000_000
 MAX_DOWNLOAD = 100_000_000
+MAX_SECONDS = 120.0
 
 
 def read_image(location: str) -> Tensor:
@@ -52,7 +53,7 @@ def _cached(url: str) -> Path:
     path = Path.home() / ".cache" / "img" / hashlib.md5(url.encode(), usedforsecurity=False).hexdigest()
     if not path.exists():
         try:
-            fetch(url, path, max_bytes=MAX_DOWNLOAD)
+            fetch(url, path, max_bytes=MAX_DOWNLOAD, max_seconds=MAX_SECONDS)
         except FetchError as error:
             raise InputError(f"cannot fetch '{url}': {error}") from None
     return path

@@ -55,6 +55,8 @@ class File(str):
 REQUIRED: Any = inspect.Parameter.empty
 Number = int | float
 
+_YAML_1_1 = {"yes": True, "no": False, "on": True, "off": False}
+
 
 @dataclass(frozen=True)
 class Param:
@@ -191,6 +193,8 @@ class Declaration:
             return value
         if isinstance(value, dict | list) or value is None:
             raise ValueError(f"{node.describe()} is not a value here")
+        if self.scalar is bool and isinstance(value, str) and value.lower() in _YAML_1_1:
+            return _YAML_1_1[value.lower()]
         if isinstance(value, str) and self.numeric:
             frame = FrameTime.parse_percent(value) if self.scalar is FrameTime else None
             return frame or Expression(value, self._allowed())

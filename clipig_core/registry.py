@@ -69,9 +69,12 @@ class Component:
             PluginError: the function cannot be imported or its declarations cannot be read.
         """
         try:
-            return declarations(self.function, VARIABLES.get(self.kind, ()))
+            params = declarations(self.function, VARIABLES.get(self.kind, ()))
+            if self.kind == "feature" and "value" not in params:
+                raise PluginError("a feature source needs a parameter 'value'")
         except PluginError as error:
             raise PluginError(f"{self.describe()}: {error}") from error.__cause__
+        return params
 
     @property
     def random(self) -> bool:

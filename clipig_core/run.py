@@ -13,7 +13,7 @@ from torch import Tensor
 from clipig_core.canvas import Canvas, first_pixels, resize
 from clipig_core.config import Config, Use
 from clipig_core.encoder import Encoder
-from clipig_core.errors import InputError, Problem
+from clipig_core.errors import InputError, PluginError, Problem
 from clipig_core.params import resolve
 from clipig_core.schedule import Now
 from clipig_core.target import Outcome, Scope, Target, call, encode_views
@@ -163,7 +163,10 @@ class Run:
             image = self.canvas.image()
             for stage in stages:
                 for use in stage.transforms:
+                    before = image.shape
                     image = call(use, image, use.arguments(scope.variables, scope.draw), scope)
+                    if image.shape != before:
+                        raise PluginError(f"{use.component.describe()} changed the resolution without saying so")
             self.canvas.write(image)
 
     def _evaluate(self, scope: Scope) -> list[Outcome]:

@@ -14,6 +14,7 @@ from clipig_core.clip_encoder import ClipEncoder, clip
 from clipig_core.fetch import FetchError, fetch
 
 MAX_BYTES = 4_000_000_000
+MAX_SECONDS = 24 * 3600.0
 
 
 def named(name: str, device: torch.device, dtype: torch.dtype) -> ClipEncoder:
@@ -48,7 +49,7 @@ def _download(name: str, url: str, sha256: str, path: Path) -> None:
 
     try:
         with bar:
-            fetch(url, path, max_bytes=MAX_BYTES, sha256=sha256, progress=progress)
+            fetch(url, path, max_bytes=MAX_BYTES, max_seconds=MAX_SECONDS, sha256=sha256, progress=progress)
     except FetchError as error:
         raise RunError(
             f"cannot download the model {name}: {error}\n"

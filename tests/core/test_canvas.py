@@ -102,6 +102,17 @@ def test_resize_keeps_parameters_moments_and_what_is_seen(canvas: Canvas, interp
     assert canvas.image().mean().item() > darker
 
 
+def test_resized_squares_of_gradients_never_become_negative() -> None:
+    canvas: Canvas = REGISTRY.find("canvas", "rgb").function(8, 8, CPU)
+    optimizer = trained(canvas)
+    (pixels,) = canvas.parameters()
+    spikes = torch.zeros_like(pixels)
+    spikes[..., ::3, ::3] = 1
+    optimizer.state[pixels]["exp_avg_sq"] = spikes
+    resize(canvas, optimizer, 21, 21, "cubic")
+    assert optimizer.state[pixels]["exp_avg_sq"].min() >= 0
+
+
 def test_interpolations_differ() -> None:
     image = picture(4, 4)
     found = [resample(image, 9, 9, name) for name in ("cubic", "linear", "nearest")]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -344,3 +345,14 @@ def test_a_config_needs_no_plugin_that_it_does_not_name(monkeypatch: pytest.Monk
     (problem,) = problems_of(lambda: check(read_yaml(text + "postproc: [{mul: 2}]", "a.yaml"), Registry()))
     assert str(problem.place) == "a.yaml:3:13"
     assert "plugin 'color' (clipig " in problem.message
+
+
+def test_a_run_without_epochs_is_refused() -> None:
+    (problem,) = problems_of(lambda: config_of("epochs: 5\nstart_epoch: 5\ntargets: [{constraints: [blur]}]"))
+    assert str(problem) == "test.yaml:2:14: no epoch is left to run (start_epoch must be below epochs)"
+
+
+@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("No", False), ("on", True), ("off", False)])
+def test_words_of_older_yaml_are_understood(word: str, meant: bool) -> None:
+    (target,) = config_of(f"targets: [{{active: {word}, constraints: [blur]}}]").targets
+    assert target.values["active"].resolve({}, random.Random()) is meant

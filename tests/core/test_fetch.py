@@ -142,3 +142,9 @@ def test_urls_that_lead_nowhere(tmp_path: Path, url: str) -> None:
     with pytest.raises(FetchError):
         fetch(url, tmp_path / "a.bin", max_bytes=10**6)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_takes_too_long_is_given_up(server: str, tmp_path: Path) -> None:
+    with pytest.raises(FetchError, match="not finished after 0 s"):
+        fetch(f"{server}/good", tmp_path / "a.bin", max_bytes=10**6, max_seconds=0)
+    assert list(tmp_path.iterdir()) == []

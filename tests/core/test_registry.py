@@ -198,3 +198,9 @@ def test_models_by_file(tmp_path: Path) -> None:
             registry.find_model(name)
     with pytest.raises(LookupError, match="unknown model"):
         registry.find_model("own.onnx")
+
+
+def test_a_feature_source_without_a_value_is_an_error_of_the_plugin(make: Make) -> None:
+    code = provide("features", "mood", "acme_mood:mood") + "def mood(encoder): ...\n"
+    with pytest.raises(PluginError, match=r"feature 'mood'.*needs a parameter 'value'"):
+        _ = Registry([make("mood", code)]).find("feature", "mood").params

@@ -387,3 +387,25 @@ def test_senseless_parameters_are_refused(name: str, parameter: str, value: obje
 def test_what_does_not_fit_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         apply_transform(name, images(1, 5, 6), **arguments)
+
+
+def test_large_images_are_blurred_as_small_ones_are() -> None:
+    picture = images(1, 40, 1025)
+    whole = find("transform", "blur").function(picture, (9, 5), (1.5, 0.8))
+    part = find("transform", "blur").function(picture[:, :, :, :1000], (9, 5), (1.5, 0.8))
+    torch.testing.assert_close(whole[:, :, :, :990], part[:, :, :, :990], rtol=0, atol=1e-6)
+
+
+def test_gradients_of_overlapping_views_are_the_same_every_time() -> None:
+    picture, weights = torch.rand(1, 3, 128, 128), torch.randn(8, 3, 96, 96)
+    seen = []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    for _ in range(5):
+        pixels = picture.clone().requires_grad_()
+        rng = torch.Generator().manual_seed(1)
+        views = find("transform", "random_crop").function(pixels.expand(8, -1, -1, -1), (96, 96), rng=rng)
+        (views * weights).sum().backward()
+        seen.append(pixels.grad)
+    torch.set_num_threads(threads)
+    assert all(torch.equal(seen[0], other) for other in seen[1:])  # type: ignore[arg-type]
