@@ -1,0 +1,132 @@
+"""The models: OpenAI's by name, files in their format, and the bundled one."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from clipig_core import InputError, RunError
+from clipig_core.clip_encoder import CLIP, ClipEncoder, clip
+from clipig_core.fetch import FetchError
+from clipig_emoji.model import EmojiEncoder, emoji
+from clipig_openai import NAMES, named
+from clipig_openai.checkpoint import checkpoint
+
+CPU = torch.device("cpu")
+TINY = (32, 64, 1, 64, 32, 12, 49408, 64, 1, 1)  # a ViT: 64x64 pixels, 12 tokens
+
+
+@pytest.fixture(scope="module")
+def bundled() -> EmojiEncoder:
+    return emoji("emoji", CPU, torch.float32)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> CLIP:
+    torch.manual_seed(0)
+    return CLIP(*TINY)
+
+
+def similarity(encoder: ClipEncoder, one: str, other: str) -> float:
+    first, second = encoder.encode_text([one, other])
+    return float(torch.cosine_similarity(first, second, dim=0))
+
+
+def test_the_names_are_those_of_clip() -> None:
+    assert list(NAMES) == clip.available_models()
+
+
+def test_the_bundled_weights_are_small() -> None:
+    assert (files("clipig_emoji") / "weights.safetensors").stat().st_size < 15_000_000  # type: ignore[attr-defined]
+
+
+def test_the_bundled_model_tells_things_apart(bundled: EmojiEncoder) -> None:
+    assert bundled.image_size == 64
+    assert similarity(bundled, "strawberry", "a photo of a strawberry") > 0.9
+    assert similarity(bundled, "strawberry", "octopus") < 0.5
+    assert similarity(bundled, "key on a red background", "key on a blue background") < 0.98
+
+
+def test_the_bundled_model_sees_colours(bundled: EmojiEncoder) -> None:
+    red = torch.tensor([0.9, 0.1, 0.1])[:, None, None].expand(1, 3, 64, 64)
+    words = ["star on a red background", "star on a green background"]
+    match = torch.cosine_similarity(bundled.encode_image(red), bundled.encode_text(words))
+    assert match[0] > match[1]
+
+
+def test_gradients_reach_the_image_and_no_weight(bundled: EmojiEncoder) -> None:
+    image = torch.full((1, 3, 64, 64), 0.5, requires_grad=True)
+    bundled.encode_image(image).sum().backward()
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in bundled.model.parameters())
+
+
+def test_words_that_the_model_never_saw_are_named(bundled: EmojiEncoder, caplog: pytest.LogCaptureFixture) -> None:
+    bundled.encode_text(["a strawberry in baroque chiaroscuro"])
+    assert caplog.messages == ["the emoji model does not know: baroque, chiaroscuro"]
+
+
+def test_words_that_do_not_fit_are_named(tiny: CLIP, caplog: pytest.LogCaptureFixture) -> None:
+    encoder = ClipEncoder(tiny, CPU, torch.float32)
+    text = "one two three four five six seven eight nine ten eleven twelve"
+    features = encoder.encode_text([text])
+    assert caplog.messages == ["the text is too long for the model; these words do not count: eleven twelve"]
+    assert torch.equal(features, encoder.encode_text(["one two three four five six seven eight nine ten"]))
+
+
+def test_a_word_that_is_too_long_by_itself(tiny: CLIP, caplog: pytest.LogCaptureFixture) -> None:
+    assert ClipEncoder(tiny, CPU, torch.float32).encode_text(["xyzzy" * 50]).isfinite().all()
+    assert "is one word too long" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_checkpoint_keeps_its_numbers(tiny: CLIP, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"tiny{suffix}"
+    state = tiny.state_dict()
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    encoder = checkpoint(str(path), CPU, torch.float32)
+    assert encoder.image_size == 64
+    assert encoder.context_length == 12
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(encoder.encode_image(images), ClipEncoder(tiny, CPU, torch.float32).encode_image(images))
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.pt"
+    torch.save({"weight": torch.zeros(3)}, path)
+    with pytest.raises(InputError, match="does not hold a CLIP model in OpenAI's format"):
+        checkpoint(str(path), CPU, torch.float32)
+
+
+def test_a_file_in_the_place_of_a_named_model_is_neither_run_nor_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".cache" / "clip" / "RN50.pt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a model")
+    with pytest.raises(RunError, match="is not the model RN50"):
+        named.locate("RN50")
+    assert path.read_bytes() == b"half a model"
+
+
+def test_a_named_model_is_asked_for_with_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked: dict[str, str] = {}
+
+    def fetch(url: str, path: Path, *, sha256: str, **_: object) -> None:
+        asked.update(url=url, sha256=sha256)
+        raise FetchError("no network")
+
+    monkeypatch.setattr(named, "fetch", fetch)
+    with pytest.raises(RunError, match=r"cannot download the model ViT-B/32: no network(.|\n)*--model emoji"):
+        named.locate("ViT-B/32")
+    assert asked["url"].endswith("ViT-B-32.pt")
+    assert asked["sha256"] == "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
+    assert len(asked["sha256"]) == len(hashlib.sha256().hexdigest())
