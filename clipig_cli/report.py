@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.metadata
 import io
+import re
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import click
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from tqdm import tqdm
 
 from clipig_core.config import Config
@@ -33,7 +37,7 @@ class Reporter:
         self.started = self._saved = time.monotonic()
         self._shown = 0.0
         self.done = 0
-        self._terminal = sys.stderr.isatty()
+        self._terminal = _is_terminal()
         self.bar = tqdm(
             total=run.epochs - run.start_epoch,
             desc=image.name,
@@ -80,13 +84,18 @@ class Reporter:
         else:
             rate = self.done / max(1e-9, self.seconds)
             left = (self.run.epochs - 1 - step.epoch) / rate
-            click.echo(f"epoch {step.epoch + 1}/{self.run.epochs}, {rate:.2f}/s, {left:.0f} s left, {state}", err=True)
+            self.say(f"epoch {step.epoch + 1}/{self.run.epochs}, {rate:.2f}/s, {left:.0f} s left, {state}")
 
     def finish(self, image: Path) -> None:
         if self.verbose > 1:
-            click.echo("\n".join(self.lines()), err=True)
+            self.say("\n".join(map(printable, self.lines())))
         if self.verbose:
-            click.echo(f"saved {image}", err=True)
+            self.say(f"saved {image}")
+
+    def say(self, text: str) -> None:
+        """Print to stderr. A picture does not depend on somebody listening."""
+        with contextlib.suppress(OSError, ValueError):
+            click.echo(text, err=True)
 
     def lines(self) -> list[str]:
         """The statistics, for people."""
@@ -94,6 +103,10 @@ class Reporter:
         mean, std = pixels.mean().item(), pixels.std().item()
         saturation = (pixels - pixels.mean(0)).abs().mean().item()
         return [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}", *self.statistics.lines()]
+
+
+def _is_terminal() -> bool:
+    return bool(sys.stderr and not sys.stderr.closed and sys.stderr.isatty())
 
 
 def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
@@ -111,5 +124,24 @@ def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
     yaml.width = 110
     yaml.default_flow_style = None
     text = io.StringIO()
-    yaml.dump(config.dump(), text)
-    return "".join(f"# {line}\n" for line in head) + text.getvalue()
+    yaml.dump(_quoted(config.dump()), text)
+    return "".join(f"# {printable(line)}\n" for line in head) + text.getvalue()
+
+
+def printable(line: str) -> str:
+    """A line with escapes for characters that would end it, or that a terminal would obey."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.+*/()-][A-Za-z0-9_.,+*/() <>=-]*")
+
+
+def _quoted(value: Any) -> Any:
+    """Texts in double quotes, with escapes, unless they are nothing but letters, numbers and arithmetic."""
+    if isinstance(value, dict):
+        return {key: _quoted(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_quoted(entry) for entry in value]
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return DoubleQuotedScalarString(value)
+    return value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from clipig_core.errors import ClipigError
 
 if TYPE_CHECKING:
     from clipig_core.config import Config
@@ -73,51 +75,69 @@ def run(configs: tuple[str, ...], repeat: int, **options: str | None) -> None:
 
 def make(config: Config, stem: str) -> bool:
     """Make one picture; False if it was interrupted."""
-    from clipig_cli.report import Reporter, sidecar
-    from clipig_core.images import to_png
-    from clipig_core.output import Output, save
-    from clipig_core.run import Run
-
     level = logging.WARNING if config.constant("verbose") else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
-    config.bind()
-    output = Output.claim(config.constant("output"), stem)
-    try:
-        run = Run(config)
-        reporter = Reporter(config, run, output.image)
+    with Interrupts() as interrupts:
+        from clipig_cli.report import Reporter, sidecar
+        from clipig_core.images import to_png
+        from clipig_core.output import Output, save
+        from clipig_core.run import Run
 
-        def write(image: Any) -> None:
-            text = sidecar(config, run, reporter)
-            png = to_png(image, {"clipig": text})
-            save(output.config, text.encode())
-            save(output.image, png)
+        config.bind()
+        output = Output.claim(config.constant("output"), stem)
+        interrupts.cleanup = output.release
+        try:
+            run = Run(config)
+            reporter = Reporter(config, run, output.image)
 
-        with interruptible(output.release) as interrupted, reporter:
-            for step in run:
-                if reporter.update(step) and step.epoch < run.epochs - 1:
-                    write(step.image)
-                if interrupted:
-                    break
-        write(run.image)
-        reporter.finish(output.image)
-        return not interrupted
-    finally:
-        output.release()
+            def write(image: Any) -> None:
+                text = sidecar(config, run, reporter)
+                png = to_png(image, {"clipig": text})
+                save(output.config, text.encode())
+                save(output.image, png)
+
+            interrupts.running = True
+            try:
+                with reporter:
+                    for step in run:
+                        if reporter.update(step) and step.epoch < run.epochs - 1:
+                            write(step.image)
+                        if interrupts.received:
+                            break
+            except ClipigError:
+                if reporter.done:  # what was made so far is not lost
+                    write(run.image)
+                    reporter.finish(output.image)
+                raise
+            write(run.image)
+            reporter.finish(output.image)
+            return not interrupts.received
+        finally:
+            output.release()
 
 
-@contextmanager
-def interruptible(cleanup: Callable[[], None]) -> Iterator[list[int]]:
-    """A list that the first Ctrl-C makes true; a second one cleans up and ends the process at once."""
-    received: list[int] = []
+class Interrupts:
+    """Ctrl-C and other wishes to stop: granted at once while loading, after the epoch in a run, then at once again."""
 
-    def receive(number: int, _frame: object) -> None:
-        if received:
-            cleanup()
-            os._exit(INTERRUPTED)
-        received.append(number)
+    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-    before = signal.signal(signal.SIGINT, receive)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def __init__(self) -> None:
+        self.running = self.received = False
+        self.cleanup: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Interrupts:
+        self._before = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, _number: int, _frame: object) -> None:
+        if self.running and not self.received:
+            self.received = True
+            return
+        self.cleanup()
+        with contextlib.suppress(OSError):
+            os.write(2, b"interrupted\n")
+        os._exit(INTERRUPTED)

@@ -76,7 +76,9 @@ def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
         InputError: they are not the weights of a CLIP model; the text names `source`.
     """
     try:
-        weights = {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+        weights = {
+            name: tensor for name, tensor in state.items() if isinstance(name, str) and isinstance(tensor, Tensor)
+        }
         model = build_model(dict(weights)).float()
         # build_model rounds to half precision on its way.
         model.load_state_dict({name: weights[name] for name in model.state_dict() if name in weights})

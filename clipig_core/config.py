@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
 from clipig_core.nodes import Node, read_file
+from clipig_core.output import check_name
 from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values, declarations
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
@@ -427,6 +428,11 @@ class _Checker(_Collector):
                 "auto, cpu, cuda, cuda:1 or mps",
             )
         self.epochs(settings)
+        if "output" in settings:
+            try:
+                check_name(str(settings["output"].source))
+            except ValueError as error:
+                self.problem(f"output: {error}", settings["output"].node.place)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         choices = {kind: self.choice(kind, node) for kind in CHOICES}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]

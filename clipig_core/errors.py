@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MAX_LISTED = 40
 
@@ -50,6 +50,10 @@ class InputError(ClipigError):
             problems = Problem(problems)
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def at(self, place: Place | None) -> InputError:
+        """The same, with `place` for the problems that have none."""
+        return InputError([replace(problem, place=problem.place or place) for problem in self.problems])
 
 
 class PluginError(ClipigError):

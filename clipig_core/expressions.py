@@ -157,7 +157,7 @@ def _parse(text: str) -> ast.Expression:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH} characters, this one has {len(text)}")
     if not text.strip():
         raise ExpressionError("the expression is empty")
-    if not text.isprintable():
+    if not text.strip().isprintable():
         raise ExpressionError("an expression has printable characters only")
     lead = len(text) - len(text.lstrip())
     try:

@@ -82,8 +82,9 @@ def read_yaml(text: str | bytes, source: str) -> Node:
         raise InputError(Problem(f"not valid YAML: {error.problem or error.context}", place)) from None
     except UnicodeDecodeError:
         raise InputError(Problem("the file is not a text in UTF-8", Place(source))) from None
-    except (YAMLError, ValueError) as error:
-        raise InputError(Problem(f"not valid YAML: {str(error).splitlines()[0]}", Place(source))) from None
+    except (YAMLError, ValueError, AssertionError) as error:
+        reason = (str(error).splitlines() or ["it cannot be read"])[0]
+        raise InputError(Problem(f"not valid YAML: {reason}", Place(source))) from None
     except RecursionError:
         raise InputError(Problem("the file is nested too deeply", Place(source))) from None
 
@@ -97,7 +98,7 @@ def read_file(path: str) -> Node:
     import sys
 
     if path == "-":
-        return read_yaml(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>")
+        return read_yaml(sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b"", "<stdin>")
     try:
         with Path(path).open("rb") as file:
             text: bytes | str = file.read(MAX_BYTES + 1)
@@ -173,4 +174,6 @@ class _Reader:
             value = self.yaml.constructor.construct_object(node)
         except (ValueError, LookupError):  # `!!int x`, `!!bool maybe`
             raise InputError(Problem(f"'{node.value}' is not what its tag '{node.tag}' says", place)) from None
+        if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            raise InputError(Problem("half of a surrogate pair is no character", place))
         return Node(value, place, plain=node.style is None)

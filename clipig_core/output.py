@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -28,13 +27,8 @@ class Output:
         Raises:
             InputError: `output` is neither, or the directory cannot be written to.
         """
-        if output.endswith(("/", os.sep)) or os.path.isdir(output):  # noqa: PTH112 - Path.is_dir raises if it is too long
-            folder = Path(output)
-        elif output.lower().endswith(".png"):
-            folder, stem = Path(output).parent, Path(output).stem
-        else:
-            raise InputError(f"the output '{output}' is neither a directory (ending with '/') nor a '.png' file")
         try:
+            folder, stem = _split(output, stem)
             folder.mkdir(parents=True, exist_ok=True)
             for name in _names(stem):
                 files = cls(folder / f"{name}.png")
@@ -42,15 +36,31 @@ class Output:
                     if _create(files.image):
                         return files
                     files.config.unlink()
-        except OSError as error:
-            raise InputError(f"cannot write to '{folder}': {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot write to '{output}': {getattr(error, 'strerror', None) or error}") from None
         raise AssertionError
 
     def release(self) -> None:
         """Give up what was never written."""
         for path in (self.image, self.config):
+            _part(path).unlink(missing_ok=True)
             if path.exists() and path.stat().st_size == 0:
                 path.unlink()
+
+
+def check_name(output: str) -> None:
+    """Raises ValueError if it is neither a directory nor a `.png` filename."""
+    _split(output, "")
+
+
+def _split(output: str, stem: str) -> tuple[Path, str]:
+    """The directory and the name without ending."""
+    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
+    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
+        return Path(path), stem
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
+    return Path(path).parent, Path(path).stem
 
 
 def _names(stem: str) -> Iterator[str]:
@@ -70,22 +80,24 @@ def _create(path: Path) -> bool:
     return True
 
 
+def _part(path: Path) -> Path:
+    """Where the content of a file grows until it is whole."""
+    return path.with_name(f".clipig-{os.getpid()}.part")
+
+
 def save(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never half of it.
 
     Raises:
         RunError: it cannot be written; the old file is untouched.
     """
-    part = None
+    part = _part(path)
     try:
         mode = path.stat().st_mode if path.exists() else 0o644
-        handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(part).chmod(mode)
-        Path(part).replace(path)
+        part.write_bytes(content)
+        part.chmod(mode)
+        part.replace(path)
     except OSError as error:
         raise RunError(f"cannot write '{path}': {error.strerror}") from None
     finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)

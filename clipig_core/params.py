@@ -58,6 +58,17 @@ Number = int | float
 _YAML_1_1 = {"yes": True, "no": False, "on": True, "off": False}
 
 
+LARGEST = 3e38
+"""Pixels and losses are float32."""
+
+
+def _short(number: Number) -> str:
+    """A number for messages."""
+    if isinstance(number, int):
+        return str(number) if abs(number) < 10**20 else "the number"
+    return f"{number:g}"
+
+
 @dataclass(frozen=True)
 class Param:
     """What the signature of a component cannot say about a parameter.
@@ -73,11 +84,11 @@ class Param:
     def check(self, number: Number) -> None:
         """Raises ValueError if `number` is out of bounds."""
         if self.min is not None and number < self.min:
-            raise ValueError(f"{number:g} is below the minimum of {self.min:g}")
+            raise ValueError(f"{_short(number)} is below the minimum of {_short(self.min)}")
         if self.above is not None and number <= self.above:
-            raise ValueError(f"{number:g} is not above {self.above:g}")
+            raise ValueError(f"{_short(number)} is not above {_short(self.above)}")
         if self.max is not None and number > self.max:
-            raise ValueError(f"{number:g} is above the maximum of {self.max:g}")
+            raise ValueError(f"{_short(number)} is above the maximum of {_short(self.max)}")
 
 
 class Resized:
@@ -232,10 +243,11 @@ class Declaration:
             return bool(item)
         if isinstance(item, list | dict):
             raise ValueError("the expression gives several values where one is needed")
-        if not math.isfinite(item):
-            raise ValueError(f"{item} is not a finite number")
+        if not abs(item) <= LARGEST:  # nan fails, too
+            large = isinstance(item, int) or math.isfinite(item)
+            raise ValueError(f"{_short(item)} is {'too large' if large else 'not a finite number'}")
         if self.scalar is int and item != int(item):
-            raise ValueError(f"{item:g} is not a whole number")
+            raise ValueError(f"{_short(item)} is not a whole number")
         number: Number = int(item) if self.scalar is int else float(item) if self.scalar is float else item
         self.param.check(number)
         return FrameTime(number) if self.scalar is FrameTime else number

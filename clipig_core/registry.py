@@ -9,7 +9,8 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import pluggy
 
 from clipig_core import hooks
-from clipig_core.errors import PluginError, unknown
+from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.hooks import KINDS
 from clipig_core.params import Declaration, File, Resized, declarations
 
@@ -72,9 +73,31 @@ class Component:
             params = declarations(self.function, VARIABLES.get(self.kind, ()))
             if self.kind == "feature" and "value" not in params:
                 raise PluginError("a feature source needs a parameter 'value'")
-        except PluginError as error:
+            for declaration in params.values():
+                if not declaration.required:
+                    declaration.default_value()
+        except (PluginError, InputError) as error:
             raise PluginError(f"{self.describe()}: {error}") from error.__cause__
         return params
+
+    @contextmanager
+    def calling(self, place: Place | None = None, when: str = "") -> Iterator[None]:
+        """Runs the component's code: what goes wrong is the user's parameters or the plugin, and says so.
+
+        Raises:
+            InputError: it refuses its parameters with a ValueError; the problem gets `place`.
+            PluginError: it fails in any other way.
+        """
+        try:
+            yield
+        except InputError as error:
+            raise error.at(place) from error
+        except ClipigError:
+            raise
+        except ValueError as error:
+            raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{self.describe()} failed: {_reason(error)}") from error
 
     @property
     def random(self) -> bool:
@@ -256,6 +279,10 @@ def _defined(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("globals", "setattr"):
             names.add("*")
     return names
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _reason(error: BaseException) -> str:

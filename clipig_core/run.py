@@ -76,7 +76,9 @@ class Run:
         self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
         self._scope(Now(self.start_epoch, self.epochs))
         self.canvas = self._canvas(*self.resolution)
-        self.optimizer: torch.optim.Optimizer = self._make(config.choices["optimizer"], [*self.canvas.parameters()])
+        self.optimizer: torch.optim.Optimizer = self._make(
+            config.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
+        )
         self.base_rate: float = self.optimizer.defaults["lr"]
         self._scale_fairly()
 
@@ -95,24 +97,33 @@ class Run:
         for epoch in range(self.start_epoch, self.epochs):
             yield self._step(Now(epoch, self.epochs))
 
-    def _make(self, use: Use, *arguments: Any) -> Any:
+    def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
         """Call an optimizer, canvas or model, whose parameters are all constants."""
-        try:
-            return use.component.function(*arguments, **use.arguments({}, self.draw))
-        except ValueError as error:
-            raise InputError(Problem(f"{use.component.kind} '{use.name}': {error}", use.node.place)) from error
+        with use.component.calling(use.node.place):
+            made = use.component.function(*arguments, **use.arguments({}, self.draw))
+        if not all(hasattr(made, name) for name in needed):
+            kind = type(made).__name__
+            raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
+        return made
 
     def _encoder(self) -> Encoder:
         use = self.config.choices["model"]
-        encoder: Encoder = self._make(use, use.name, self.device, torch.float32)
+        encoder: Encoder = self._make(use, ("encode_image", "encode_text"), use.name, self.device, torch.float32)
         return encoder
 
     def _canvas(self, width: int, height: int) -> Canvas:
-        canvas: Canvas = self._make(self.config.choices["canvas"], width, height, self.device)
+        canvas: Canvas = self._make(
+            self.config.choices["canvas"], ("parameters", "image", "write", "resize"), width, height, self.device
+        )
         init = resolve(self.config.init, {}, self.draw)
         adjust = any(self.config.given(self.config.init, name) for name in ("mean", "std"))
+        try:
+            pixels = first_pixels(width, height, self.rng, init, adjust, self.device)
+        except InputError as error:
+            given = (self.config.init[name] for name in ("image_tensor", "image") if init[name] is not None)
+            raise error.at(next(given).node.place) from error
         with torch.no_grad():
-            canvas.write(first_pixels(width, height, self.rng, init, adjust, self.device))
+            canvas.write(pixels)
         return canvas
 
     def _scale_fairly(self) -> None:
@@ -151,7 +162,8 @@ class Run:
         if total.requires_grad:
             self.optimizer.zero_grad(set_to_none=True)
             total.backward()
-            self.optimizer.step()
+            with self.config.choices["optimizer"].component.calling():
+                self.optimizer.step()
         for outcome in outcomes:
             outcome.loss = outcome.loss.detach()
         return Step(now, rate, outcomes, self.canvas, total.detach())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipig_core.config import ConstraintConfig, FeatureConfig, TargetConfig, Use
 from clipig_core.encoder import Encoder, fit
-from clipig_core.errors import ClipigError, InputError, PluginError, Problem
+from clipig_core.errors import InputError, PluginError, Problem
 from clipig_core.expressions import SIMILARITY
 from clipig_core.params import Value, Values
 from clipig_core.schedule import Now
@@ -59,26 +59,25 @@ def call(use: Use, images: Tensor, arguments: Mapping[str, Any], scope: Scope) -
     """
     component = use.component
     extra = {"rng": scope.rng} if component.random else {}
-    try:
+    with component.calling(use.node.place, f"in epoch {scope.now.epoch}"):
         result: Tensor = component.function(images, **arguments, **extra)
-    except ValueError as error:
-        problem = Problem(f"{use.name}: {error}", use.node.place, f"in epoch {scope.now.epoch}")
-        raise InputError(problem) from error
-    except (ClipigError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise PluginError(f"{component.describe()} failed: {type(error).__name__}: {error}") from error
     images_wanted = component.kind == "transform"
-    good = isinstance(result, Tensor) and (
+    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == images.device
+    good = good and (
         result.dim() == 4 and result.shape[:2] == images.shape[:2]
         if images_wanted
         else result.shape == images.shape[:1]
     )
     if not good:
         wanted = "[B, 3, h, w]" if images_wanted else "[B]"
-        shape = list(result.shape) if isinstance(result, Tensor) else type(result).__name__
-        raise PluginError(f"{component.describe()} returned {shape} for images {list(images.shape)}, not {wanted}")
+        detail = f"; {result.dtype} on {result.device}" if isinstance(result, Tensor) else ""
+        given = f"{_describe(result)} for images {list(images.shape)}{detail}"
+        raise PluginError(f"{component.describe()} returned {given}, not floats {wanted}")
     return result
+
+
+def _describe(value: object) -> str:
+    return str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
 
 
 @dataclass
@@ -121,10 +120,10 @@ class WantedFeature:
     def encode(cls, index: int, config: FeatureConfig, encoder: Encoder, device: torch.device) -> WantedFeature:
         component = config.source.component
         arguments = config.source.arguments({}, random.Random(0))
-        with torch.no_grad():
+        with torch.no_grad(), component.calling(config.source.node.place):
             vector = component.function(arguments.pop("value"), encoder, **arguments)
         if not isinstance(vector, Tensor) or vector.dim() != 1:
-            raise PluginError(f"{component.describe()} returned no feature [D]")
+            raise PluginError(f"{component.describe()} returned {_describe(vector)}, not a feature [D]")
         return cls(index, config, F.normalize(vector.detach().float().to(device), dim=0))
 
     @property
@@ -132,7 +131,11 @@ class WantedFeature:
         return str(self.config.source.values["value"].source)
 
     def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        result: Tensor = self.config.loss.component.function(features, target)
+        component = self.config.loss.component
+        with component.calling(self.config.loss.node.place):
+            result: Tensor = component.function(features, target)
+        if not isinstance(result, Tensor) or result.shape != features.shape[:1]:
+            raise PluginError(f"{component.describe()} returned {_describe(result)}, not a loss [B]")
         return result
 
 
@@ -189,6 +192,12 @@ class Target:
         self, outcome: Outcome, wanted: Sequence[WantedFeature], features: Tensor, scope: Scope
     ) -> Tensor:
         """Adds the loss of the features; returns the mean similarity of each view [B]."""
+        for one in wanted:
+            if one.vector.shape != features.shape[1:]:
+                plugin = one.config.source.component.describe()
+                raise PluginError(
+                    f"{plugin} gave {len(one.vector)} numbers; the model's features have {features.shape[1]}"
+                )
         cosines = features @ torch.stack([one.vector for one in wanted]).T
         columns, weights = [], []
         for one, cosine in zip(wanted, cosines.detach().unbind(1), strict=True):

@@ -79,8 +79,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     for name, words, columns in (("gallery", WORDS, 5), ("backgrounds", COLORS, 3), ("strawberry", ("strawberry",), 1)):
         tiles = [picture(word, registry, args.seed) for word in words]
-        image = sheet(tiles, columns).quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-        image.save(args.out / f"{name}.png", optimize=True)
+        sheet(tiles, columns).save(args.out / f"{name}.jpg", quality=90, optimize=True)
 
 
 if __name__ == "__main__":

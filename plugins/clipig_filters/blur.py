@@ -12,7 +12,8 @@ from clipig_core import Floats2, Ints2, Param
 from clipig_core.penalty import Loss, difference
 
 KernelSize = Annotated[
-    Ints2, Param("Width and height in pixels of the window; even numbers are raised to the next odd one.", min=0)
+    Ints2,
+    Param("Width and height in pixels of the window; even numbers are raised to the next odd one.", min=0, max=32767),
 ]
 Sigma = Annotated[
     Floats2 | None,

@@ -10,7 +10,7 @@ from torch import Tensor
 from clipig_core import Floats3, Ints2, Param
 from clipig_core.penalty import Loss, difference
 
-Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0)]
+Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]
 Color = Annotated[Floats3, Param("Red, green and blue in [0, 1]; one number for gray.")]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from clipig_core import Floats4, Ints2, Param, Resized
 from clipig_geometry.sampling import pick, uniform
 
-CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1)]
+CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)]
 
 
 def crop(

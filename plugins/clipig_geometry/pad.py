@@ -12,7 +12,7 @@ from clipig_core import Floats3, Ints2, Param, Resized
 
 def pad(
     images: Tensor,
-    size: Annotated[Ints2, Param("Columns to add left and right, and rows to add at top and bottom.", min=0)],
+    size: Annotated[Ints2, Param("Columns to add left and right, rows to add at top and bottom.", min=0, max=16384)],
     color: Annotated[Floats3, Param("Red, green and blue of what is added; one number for gray.")] = (0, 0, 0),
     mode: Annotated[
         Literal["fill", "edge", "wrap"],
@@ -34,7 +34,7 @@ def pad(
 
 def repeat(
     images: Tensor,
-    count: Annotated[Ints2, Param("How often the image stands side by side, and how often below itself.", min=1)],
+    count: Annotated[Ints2, Param("How often the image stands side by side, and below itself.", min=1, max=1024)],
 ) -> Annotated[Tensor, Resized]:
     """Tile to the right and to the bottom."""
     return images.repeat(1, 1, count[1], count[0])

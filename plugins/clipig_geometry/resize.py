@@ -11,7 +11,8 @@ from clipig_core import Ints2, Param, Resized
 
 
 def resize(
-    images: Tensor, size: Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1)]
+    images: Tensor,
+    size: Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)],
 ) -> Annotated[Tensor, Resized]:
     """Change the resolution, bilinearly."""
     return F.interpolate(images, size=(size[1], size[0]), mode="bilinear", antialias=True)

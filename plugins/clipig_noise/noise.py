@@ -30,7 +30,7 @@ def bwnoise(
 def rnoise(
     images: Tensor,
     std: Std,
-    resolution: Annotated[Ints2, Param("Width and height of the noise; one number for a square.", min=1)],
+    resolution: Annotated[Ints2, Param("Width and height of the noise; one number for a square.", min=1, max=16384)],
     *,
     rng: torch.Generator,
 ) -> Tensor:

@@ -341,7 +341,15 @@ def test_without_a_seed_every_picture_of_repeat_has_its_own(tmp_path: Path) -> N
     assert sidecar(tmp_path / "out/a.yaml")["seed"] != sidecar(tmp_path / "out/a-1.yaml")["seed"]
 
 
-def test_an_error_in_the_run_leaves_no_empty_files(tmp_path: Path) -> None:
+def test_an_error_in_the_first_epoch_leaves_no_empty_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE.replace("blur: 3", "blur: {weight: 1 / epoch}"))
+    done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-v", "0")
+    assert done.returncode == 2
+    assert "in epoch 0" in done.stderr
+    assert names(tmp_path / "out") == []
+
+
+def test_an_error_in_a_later_epoch_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         BARE.replace("blur: 3", "blur: {weight: 1 / (1 - epoch)}").replace("epochs: 2", "epochs: 3")
     )
@@ -350,7 +358,9 @@ def test_an_error_in_the_run_leaves_no_empty_files(tmp_path: Path) -> None:
     assert "a.yaml:6:24: weight: " in done.stderr
     assert "in epoch 1" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert names(tmp_path / "out") == []
+    assert names(tmp_path / "out") == ["a.png", "a.yaml"]
+    assert len(pixels(tmp_path / "out" / "a.png")) == 16 * 16 * 3
+    assert ", 1 of 3 epochs" in (tmp_path / "out" / "a.yaml").read_text()
 
 
 def test_a_broken_plugin_that_the_config_needs(tmp_path: Path) -> None:
@@ -443,7 +453,8 @@ def test_a_named_model_without_network(tmp_path: Path) -> None:
     assert names(tmp_path / ".cache" / "clip") == []
 
 
-def test_control_c_ends_after_the_epoch_and_saves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_wish_to_stop_ends_after_the_epoch_and_saves(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     args = ["run", "a.yaml", "-e", "10000000", "-s", "1", "-o", "out/", "-v", "1"]
     process = subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
@@ -451,7 +462,7 @@ def test_control_c_ends_after_the_epoch_and_saves(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while not (picture.exists() and picture.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
@@ -461,3 +472,104 @@ def test_control_c_ends_after_the_epoch_and_saves(tmp_path: Path) -> None:
     text = (tmp_path / "out" / "a.yaml").read_text()
     assert " of 10000000 epochs" in text
     assert " 0 of 10000000 epochs" not in text
+
+
+@pytest.mark.parametrize(
+    "text", ["a red\nrose", "? x", ": y", "a\tb", "\x07bell", "100%", "- x", "#1", 'it\'s "so"', "é\u2028ü"]
+)
+def test_any_text_survives_in_the_config_beside_the_picture(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(json.dumps({"targets": [{"name": text, "constraints": ["blur"]}], "epochs": 1}))
+    assert clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-r", "8").returncode == 0
+    again = clipig(tmp_path, "run", "out/a.yaml", "-o", "again/")
+    assert again.returncode == 0, again.stderr
+    written = (tmp_path / "again" / "a.yaml").read_text()
+    assert YAML(typ="safe").load(written)["targets"][0]["name"] == text
+    assert "\x07" not in written + again.stderr
+
+
+@pytest.mark.parametrize("shell", ["2>&-", "2>/dev/full", "2>&1 | true"])
+def test_nobody_has_to_listen(tmp_path: Path, shell: str) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    subprocess.run(f"{command()} run a.yaml -o out/ {shell}", shell=True, cwd=tmp_path, check=False)  # noqa: S602
+    assert len(pixels(tmp_path / "out" / "a.png")) == 16 * 16 * 3
+
+
+def test_the_home_directory_in_an_output(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"output: ~/pics/\n{BARE}")
+    assert clipig(tmp_path, "run", "a.yaml", HOME=str(tmp_path / "home")).returncode == 0
+    assert names(tmp_path / "home" / "pics") == ["a.png", "a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (f"learnrate: {'9' * 400}", "a.yaml:1:12: learnrate: "),
+        ("learnrate: 1e300", "a.yaml:1:12: learnrate: 1e+300 is too large"),
+        ("output: 3", "a.yaml:1:9: output: '3' is neither"),
+        ('output: "a\\0.png"', "cannot write to"),
+        ('model: "\\ud800"', "a.yaml:1:8: half of a surrogate pair"),
+        ("%YAML 1.3\n---", "a.yaml"),
+        ("init: {image_tensor: [[[1]]]}", "a.yaml:1:22: init.image_tensor has the shape [1, 1, 1]"),
+        ("init: {image: a.yaml}", "a.yaml:1:15: "),
+    ],
+)
+def test_more_mistakes_that_get_one_message(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"{line}\n{BARE}")
+    done = clipig(tmp_path, "run", "a.yaml")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert names(tmp_path) == ["a.yaml"]
+
+
+PLUGIN = """\
+import sys
+from clipig_core import hookimpl
+@hookimpl
+def clipig_transforms(): return {"leave": "acme_all:leave"}
+@hookimpl
+def clipig_losses(): return {"scalar": "acme_all:scalar"}
+@hookimpl
+def clipig_optimizers(): return {"none": "acme_all:none", "late": "acme_all:late"}
+@hookimpl
+def clipig_canvases(): return {"nothing": "acme_all:none"}
+@hookimpl
+def clipig_models(): return {"gone": "acme_all:none", "key": "acme_all:key"}
+def leave(images): sys.exit(0)
+def scalar(features, target): return features.sum()
+def none(*args): return None
+def key(*args): raise KeyError("weights")
+def late(parameters):
+    import torch
+    class Late(torch.optim.SGD):
+        def step(self): raise RuntimeError("too late")
+    return Late(parameters, lr=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("transforms: [leave]", "transform 'leave' of plugin 'acme_all' (acme_all 1.0) failed: SystemExit: 0"),
+        (
+            "features: [{text: cat, loss: scalar}]",
+            "loss 'scalar' of plugin 'acme_all' (acme_all 1.0) returned [], not a loss [B]",
+        ),
+        ("optimizer: none", "optimizer 'none' of plugin 'acme_all' (acme_all 1.0) returned NoneType"),
+        ("optimizer: late", "optimizer 'late' of plugin 'acme_all' (acme_all 1.0) failed: RuntimeError: too late"),
+        ("canvas: nothing", "canvas 'nothing' of plugin 'acme_all' (acme_all 1.0) returned NoneType"),
+        ("model: gone", "model 'gone' of plugin 'acme_all' (acme_all 1.0) returned NoneType"),
+        ("model: key", "model 'key' of plugin 'acme_all' (acme_all 1.0) failed: KeyError: 'weights'"),
+    ],
+)
+def test_a_plugin_that_fails_is_named(tmp_path: Path, change: str, message: str) -> None:
+    install(tmp_path, "acme_all", PLUGIN)
+    target = {"features": [{"text": "cat"}], "constraints": ["blur"]}
+    config = {"model": "emoji", "device": "cpu", "resolution": 8, "epochs": 2, "targets": [target]}
+    given = YAML(typ="safe").load(change)
+    (target if {"transforms", "features"} & given.keys() else config).update(given)
+    (tmp_path / "a.yaml").write_text(json.dumps(config))
+    done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-v", "0", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert names(tmp_path / "out") == []
