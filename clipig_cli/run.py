@@ -126,7 +126,8 @@ class Interrupts:
         self.cleanup: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Interrupts:
-        self._before = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
+        heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+        self._before = {number: signal.signal(number, self._receive) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:

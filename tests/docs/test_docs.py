@@ -161,3 +161,9 @@ def test_plugin_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     here = Registry([EntryPoint("mirror", "clipig_mirror", "clipig")])
     assert [c.name for c in here.plugins[0].components] == ["random_mirror", "symmetry"]
     assert here.find("transform", "random_mirror").random
+
+
+def test_the_readme_shows_the_example_as_it_is() -> None:
+    example = (ROOT / "examples" / "strawberry.yaml").read_text()
+    shown = example.split("\n", 1)[1]
+    assert f"```yaml\n{shown}```" in (ROOT / "README.md").read_text()
