@@ -63,7 +63,7 @@ def show(registry: Registry, name: str, as_json: bool) -> None:
     components = [c for plugin in registry.plugins for c in plugin.components if c.name == name]
     if not components:
         known = {component.name for plugin in registry.plugins for component in plugin.components}
-        raise InputError(unknown("component", name, known))
+        raise InputError(f"{unknown('component', name, known)}; `clipig plugins` lists all")
     if as_json:
         click.echo(json.dumps([documentation(component) for component in components], indent=2))
     else:

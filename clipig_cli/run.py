@@ -77,6 +77,8 @@ def make(config: Config, stem: str) -> bool:
     """Make one picture; False if it was interrupted."""
     level = logging.WARNING if config.constant("verbose") else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
         from clipig_cli.report import Reporter, sidecar
         from clipig_core.images import to_png
@@ -110,6 +112,8 @@ def make(config: Config, stem: str) -> bool:
                     reporter.finish(output.image)
                 raise
             write(run.image)
+            if interrupts.received:
+                reporter.say(f"interrupted after {reporter.done} of {run.epochs - run.start_epoch} epochs")
             reporter.finish(output.image)
             return not interrupts.received
         finally:

@@ -233,7 +233,8 @@ def _describe(node: ast.AST) -> str:
 
 def _unknown(what: str, name: str, known: Iterable[str], offset: int) -> ExpressionError:
     names = list(known)
-    return ExpressionError(unknown(what, name, names) if names else f"no {what} can be used here, not '{name}'", offset)
+    text = unknown(what, name, names) if names else f"'{name}' is not a number, and no {what} can be used here"
+    return ExpressionError(text, offset)
 
 
 class _Walker:

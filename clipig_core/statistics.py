@@ -65,7 +65,7 @@ class Statistics:
         """For each feature and constraint: weight, count, share of the loss, mean loss, similarity mean, min, max."""
         lines = []
         for (_, target), sums in self.parts.items():
-            lines.append(f"target '{target}':")
+            lines.append(f"target '{target}', means over the run:")
             total = sum(float(one.weighted) for one in sums.values()) or 1.0
             for (kind, _, name), one in sums.items():
                 share = 100 * float(one.weighted) / total

@@ -246,7 +246,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = clipig(path, "run", "demo.yaml", "-o", "out/x.png", "--seed", "1")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.splitlines()[-1] == "saved out/x.png"
-    assert "target 'target':" in done.stderr
+    assert "target 'target', means over the run:" in done.stderr
     return path
 
 
