@@ -127,7 +127,7 @@ class Run:
         return canvas
 
     def _scale_fairly(self) -> None:
-        fair = [target for target in self.targets if target.features and _scaling(target) == "fair"]
+        fair = [target for target in self.targets if target.features and target.fair]
         if fair and self.encoder:
             with torch.no_grad():
                 (features,) = encode_views([self.canvas.image()], self.encoder)
@@ -192,10 +192,6 @@ class Run:
             for index, encoded in zip(seen, encode_views([views[i] for i in seen], self.encoder), strict=True):
                 features[index] = encoded
         return [t.evaluate(v, f, scope) for t, v, f in zip(active, views, features, strict=True)]
-
-
-def _scaling(target: Target) -> str:
-    return str(target.config.values["feature_scale"].resolve({}, random.Random(0)))
 
 
 def find_device(config: Config) -> torch.device:

@@ -144,8 +144,12 @@ class Target:
 
     def __init__(self, index: int, config: TargetConfig, encoder: Encoder | None, device: torch.device) -> None:
         self.index, self.config = index, config
-        fixed = {name: config.values[name].resolve({}, random.Random(0)) for name in ("name", "select", "batch_size")}
+        fixed = {
+            name: config.values[name].resolve({}, random.Random(0))
+            for name in ("name", "select", "batch_size", "feature_scale")
+        }
         self.name, self.select, self.batch_size = fixed["name"], fixed["select"], fixed["batch_size"]
+        self.fair = fixed["feature_scale"] == "fair"
         self.features: list[WantedFeature] = []
         if encoder:
             self.features = [WantedFeature.encode(i, f, encoder, device) for i, f in enumerate(config.features)]
