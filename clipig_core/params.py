@@ -5,8 +5,8 @@ A parameter is an annotation with a `Param` and a plain default:
     sigma: Annotated[Floats2 | None, Param("Standard deviation in pixels, x and y.", min=0)] = None
 
 Its type is one of `float`, `int`, `int | float`, `bool`, `str`, `File`, `FrameTime`, `list`, a `Literal` of strings, a
-fixed tuple of numbers, and such tuples or None joined by `|`. Numbers may be written as expressions; one value fills a
-tuple.
+fixed tuple of numbers, and such tuples or None joined by `|`; a `Literal` beside a number, `int | Literal["auto"]`, is
+a word that may stand in its place. Numbers may be written as expressions; one value fills a tuple.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Resized:
 class Declaration:
     """One parameter as declared: `scalar` is the Python type of its elements, or a tuple of choices.
 
-    `lengths` are the allowed list lengths, empty for a single value.
+    `lengths` are the allowed list lengths, empty for a single value; `words` may stand in place of a number.
     """
 
     name: str
@@ -109,6 +109,7 @@ class Declaration:
     default: Any
     param: Param
     variables: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def required(self) -> bool:
@@ -133,7 +134,7 @@ class Declaration:
             File: "path or URL of a file",
             list: "nested list",
         }
-        word = words.get(self.scalar, "epoch, ratio or percentage")
+        word = " or ".join([*self.words, words.get(self.scalar, "epoch, ratio or percentage")])
         if not self.lengths:
             return word
         return f"list of {' or '.join(map(str, self.lengths))} {word}s"
@@ -206,6 +207,8 @@ class Declaration:
             raise ValueError(f"{node.describe()} is not a value here")
         if self.scalar is bool and isinstance(value, str) and value.lower() in _YAML_1_1:
             return _YAML_1_1[value.lower()]
+        if isinstance(value, str) and value.lower() in self.words:
+            return value.lower()
         if isinstance(value, str) and self.numeric:
             frame = FrameTime.parse_percent(value) if self.scalar is FrameTime else None
             return frame or Expression(value, self._allowed())
@@ -237,7 +240,7 @@ class Declaration:
             if choice not in self.scalar:
                 raise ValueError(f"'{item}' is unknown; {nearest(choice, self.scalar)}")
             return choice
-        if self.scalar in (str, File, list):
+        if self.scalar in (str, File, list) or item in self.words:
             return item
         if self.scalar is bool:
             return bool(item)
@@ -352,12 +355,13 @@ def declarations(owner: Callable[..., Any] | type, variables: Sequence[str] = ()
 
 
 def _declare(name: str, annotation: Any, default: Any, param: Param, variables: tuple[str, ...]) -> Declaration:
-    choices = [
-        part
-        for part in (typing.get_args(annotation) if _is_union(annotation) else (annotation,))
-        if part is not types.NoneType
-    ]
-    optional = len(choices) != (len(typing.get_args(annotation)) if _is_union(annotation) else 1)
+    parts = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
+    choices = [part for part in parts if part is not types.NoneType]
+    literals = [part for part in choices if typing.get_origin(part) is Literal]
+    words: tuple[str, ...] = ()
+    if 0 < len(literals) < len(choices):
+        words = tuple(word for literal in literals for word in typing.get_args(literal))
+        choices = [part for part in choices if part not in literals]
     scalar: Any = None
     lengths: tuple[int, ...] = ()
     if all(typing.get_origin(part) is tuple for part in choices):
@@ -366,13 +370,14 @@ def _declare(name: str, annotation: Any, default: Any, param: Param, variables: 
         lengths = tuple(len(typing.get_args(part)) for part in choices)
     elif set(choices) == {int, float}:
         scalar = Number
-    elif len(choices) == 1 and typing.get_origin(choices[0]) is Literal:
+    elif len(choices) == 1 and literals and not words:
         scalar = typing.get_args(choices[0])
     elif len(choices) == 1:
         scalar = choices[0]
-    if scalar not in (float, int, Number, bool, str, File, FrameTime, list) and not isinstance(scalar, tuple):
+    known = scalar in (float, int, Number) or (not words and scalar in (bool, str, File, FrameTime, list))
+    if not known and not isinstance(scalar, tuple):
         raise PluginError(f"parameter '{name}': {annotation} is not a parameter type")
-    return Declaration(name, scalar, lengths, optional, default, param, variables)
+    return Declaration(name, scalar, lengths, types.NoneType in parts, default, param, variables, words)
 
 
 def _is_union(annotation: Any) -> bool:

@@ -271,3 +271,16 @@ def unknown_name(value: Annotated[NoSuchType, Param("Undefined.")]) -> None: ...
 def test_a_declaration_without_meaning_is_the_error_of_the_plugin(function: Any) -> None:
     with pytest.raises(PluginError):
         declarations(function)
+
+
+def test_words_in_place_of_a_number() -> None:
+    def component(chunk: Annotated[int | Literal["auto", "all"], Param("Views at once.", min=1)] = "auto") -> None: ...
+
+    declaration = declarations(component)["chunk"]
+    assert declaration.type_name == "auto or all or int"
+    assert declaration.default_value().resolve({}, random.Random(0)) == "auto"
+    for written, wanted in ((7, 7), ("ALL", "all"), ("2 * 4", 8)):
+        assert declaration.convert(Node.of(written, Place("test"))).resolve({}, random.Random(0)) == wanted
+    for wrong in (0, "some", 1.5, [1]):
+        with pytest.raises(InputError, match=r"chunk: .*expected auto or all or int"):
+            declaration.convert(Node.of(wrong, Place("test")))
