@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -155,20 +156,22 @@ class Registry:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-        ordered = sorted(entry_points, key=lambda entry: (_distribution(entry)[0] != BUILT_IN, entry.name))
-        self.plugins = [self._load(entry, entry.name in disabled) for entry in ordered]
+        found = [(Plugin(e.name, *_distribution(e), disabled=e.name in disabled), e) for e in entry_points]
+        found.sort(key=lambda pair: (not pair[0].built_in, pair[0].name, pair[0].distribution))
+        self.plugins = [plugin for plugin, _ in found]
+        for plugin, entry in found:
+            if not plugin.disabled:
+                self._load(plugin, entry)
         self._components: dict[tuple[str, str], list[Component]] = {}
         for plugin in self.plugins:
             for component in plugin.components:
                 self._components.setdefault((component.kind, component.name), []).append(component)
 
-    def _load(self, entry: importlib.metadata.EntryPoint, disabled: bool) -> Plugin:
-        distribution, version = _distribution(entry)
-        plugin = Plugin(entry.name, distribution, version, disabled=disabled)
-        if disabled:
-            return plugin
-        key = f"{distribution}/{entry.name}"
+    def _load(self, plugin: Plugin, entry: importlib.metadata.EntryPoint) -> None:
+        """Fill in the components of a plugin, or what is wrong with it."""
+        key = f"{plugin.distribution}/{plugin.name}"
         try:
+            _check_requirements(entry)
             self._manager.register(entry.load(), name=key)
             self._manager.check_pending()
             for kind, hook in KINDS.items():
@@ -185,7 +188,6 @@ class Registry:
             plugin.components.clear()
             if self._manager.has_plugin(key):
                 self._manager.unregister(name=key)
-        return plugin
 
     def names(self, kind: str) -> list[str]:
         """The names that can be used for a kind, sorted."""
@@ -238,6 +240,18 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
     return (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
 
 
+def _check_requirements(entry: importlib.metadata.EntryPoint) -> None:
+    """Raises PluginError if its distribution needs another version of clipig, which installers do not always prevent."""
+    for text in (entry.dist.requires or []) if entry.dist else []:
+        if re.match(rf"{BUILT_IN}(?![\w.-])", text, re.IGNORECASE):
+            from packaging.requirements import Requirement  # a fifth of the start of clipig, spared if nobody asks
+
+            requirement, present = Requirement(text), importlib.metadata.version(BUILT_IN)
+            applies = requirement.marker is None or requirement.marker.evaluate()
+            if applies and not requirement.specifier.contains(present, prereleases=True):
+                raise PluginError(f"it needs {BUILT_IN}{requirement.specifier}, but this is {BUILT_IN} {present}")
+
+
 def _component(kind: str, name: str, target: str, plugin: Plugin) -> Component:
     if not isinstance(name, str) or not isinstance(target, str):
         raise TypeError(f"the {kind} {name!r}: {target!r} is not a name and a 'module:function'")
@@ -288,4 +302,6 @@ def _first_line(error: BaseException) -> str:
 def _reason(error: BaseException) -> str:
     """What an error says, on one line; pluggy's take several."""
     text = "; ".join(str(error).splitlines())[:300]
+    if isinstance(error, ClipigError):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -28,12 +28,16 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
 
-    def entry(name: str, code: str, distribution: str = "acme") -> EntryPoint:
+    def entry(name: str, code: str, distribution: str = "acme", requires: str = "clipig>=0.1") -> EntryPoint:
         module = f"{distribution}_{name}"
         (tmp_path / f"{module}.py").write_text(code)
         importlib.invalidate_caches()
-        point = EntryPoint(name, module, "clipig")
-        vars(point)["dist"] = SimpleNamespace(name=distribution, version="1.2")
+        info = tmp_path / f"{module}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\nRequires-Dist: {requires}\n"
+        (info / "METADATA").write_text(metadata)
+        (info / "entry_points.txt").write_text(f"[clipig]\n{name} = {module}\n")
+        (point,) = Distribution.at(info).entry_points
         return point
 
     yield entry
@@ -94,6 +98,23 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_harms_nobody(make: Make, 
     assert registry.find("transform", "swirl").function(1) == 1
     with pytest.raises(LookupError, match=r"unknown transform 'glow'.*plugin 'bad' \(acme 1.2\) is broken"):
         registry.find("transform", "glow")
+
+
+@pytest.mark.parametrize("requires", ["clipig>=99", "clipig (>=99)", "Clipig [fast] <0.1; python_version > '3'"])
+def test_a_plugin_for_another_version_of_clipig_is_not_even_imported(make: Make, requires: str) -> None:
+    code = provide("transforms", "swirl", "acme_good:swirl") + FUNCTION
+    (plugin,) = Registry([make("good", code, requires=requires)]).plugins
+    assert re.fullmatch(r"it needs clipig(>=99|<0\.1), but this is clipig \d.*", plugin.errors[0])
+    assert "acme_good" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "requires", ["clipig", "clipig>=0.0.1", "clipig-other>=99", "clipig.other>=99", "clipig>=99; extra == 'test'"]
+)
+def test_other_requirements_are_none_of_its_business(make: Make, requires: str) -> None:
+    code = provide("transforms", "swirl", "acme_good:swirl") + FUNCTION
+    (plugin,) = Registry([make("good", code, requires=requires)]).plugins
+    assert plugin.errors == []
 
 
 @pytest.mark.parametrize(
