@@ -241,7 +241,7 @@ def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
 
 
 def _check_requirements(entry: importlib.metadata.EntryPoint) -> None:
-    """Raises PluginError if its distribution needs another version of clipig, which installers do not always prevent."""
+    """Raises PluginError if its distribution needs another version of clipig, which not every installer prevents."""
     for text in (entry.dist.requires or []) if entry.dist else []:
         if re.match(rf"{BUILT_IN}(?![\w.-])", text, re.IGNORECASE):
             from packaging.requirements import Requirement  # a fifth of the start of clipig, spared if nobody asks
