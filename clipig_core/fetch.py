@@ -70,7 +70,7 @@ def _stream(
     digest, done, deadline = hashlib.sha256(), 0, time.monotonic() + max_seconds
     with urllib.request.build_opener(_OnlyHttp).open(request, timeout=TIMEOUT) as source:
         total = int(source.headers.get("Content-Length") or 0)
-        while chunk := source.read(_CHUNK):
+        while chunk := source.read1(_CHUNK):  # what has come; read() would wait for all of it, past the deadline
             done += len(chunk)
             if time.monotonic() > deadline:
                 raise FetchError(f"not finished after {max_seconds:.0f} s")

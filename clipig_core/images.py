@@ -15,7 +15,7 @@ from torch import Tensor
 from clipig_core.errors import InputError, RunError
 from clipig_core.fetch import FetchError, fetch
 
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 150_000_000  # Pillow's own limit is a little above
 MAX_DOWNLOAD = 100_000_000
 MAX_SECONDS = 120.0
 
@@ -23,30 +23,57 @@ MAX_SECONDS = 120.0
 def read_image(location: str) -> Tensor:
     """[3, H, W] in [0, 1] of an image file or http(s) URL, upright, on white where it is transparent.
 
+    Of an animation it is the first frame. Whole numbers of more than 8 bits have 65535 as white, floats have 1.
+
     Raises:
-        InputError: it cannot be fetched or read, is no image, or has more than `MAX_PIXELS` pixels.
+        InputError: it cannot be fetched or read, is no image, has more than `MAX_PIXELS` pixels, or values that are
+            brighter than white or darker than black.
     """
-    path = _cached(location) if location.lower().startswith(("http://", "https://")) else Path(location)
+    is_url = location.lower().startswith(("http://", "https://"))
+    path = _cached(location) if is_url else Path(location)
     try:
-        with (
-            warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
-            Image.open(path) as file,
-        ):
-            if file.width * file.height > MAX_PIXELS:
-                raise InputError(f"'{location}' has {file.width}x{file.height} pixels; at most {MAX_PIXELS:,} are read")
-            upright: Image.Image = ImageOps.exif_transpose(file)
-            if upright.mode.startswith("I;16"):  # Pillow would cut 16 bits of grey off at 255
-                upright = Image.fromarray((np.asarray(upright) // 257).astype(np.uint8))
-            image = upright.convert("RGBA")
-    except UnidentifiedImageError:
-        raise InputError(f"'{location}' is not an image in a format that Pillow reads") from None
-    except InputError:
-        raise
+        pixels = _decode(path)
     except Exception as error:  # every decoder has its own exceptions for a file that is broken
-        raise InputError(f"cannot read the image '{location}': {error}") from None
-    white = Image.new("RGBA", image.size, "white")
-    pixels = np.asarray(Image.alpha_composite(white, image).convert("RGB"), dtype=np.float32) / 255
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+        if is_url:
+            path.unlink(missing_ok=True)  # next time the server may have something better
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = "it is not an image in a format that Pillow reads"
+        raise InputError(f"cannot read the image '{location}': {reason}") from None
+    return pixels.expand(3, -1, -1).contiguous()
+
+
+def _decode(path: Path) -> Tensor:
+    """[3, H, W], or [1, H, W] for gray, in [0, 1]."""
+    # From a stream, as Pillow maps files with a name into memory, and garbles TIFFs that are turned by it.
+    with warnings.catch_warnings(action="ignore"), path.open("rb") as stream, Image.open(stream) as file:
+        if file.format == "EPS":
+            raise ValueError("Pillow would run it as a program, as PostScript is one; save it as PNG")
+        if file.width * file.height > MAX_PIXELS:
+            raise ValueError(f"it has {file.width}x{file.height} pixels; at most {MAX_PIXELS:,} are read")
+        upright: Image.Image = ImageOps.exif_transpose(file)
+        return _deep_gray(upright) if upright.mode.startswith(("I", "F")) else _colors(upright)
+
+
+def _colors(image: Image.Image) -> Tensor:
+    """[3, H, W] in [0, 1], of a mode with 8 bits or fewer for each channel."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) / 255
+
+
+def _deep_gray(image: Image.Image) -> Tensor:
+    """[1, H, W] in [0, 1], of a mode with more than 8 bits, which Pillow would cut off at 255.
+
+    Raises ValueError if there are values outside of black and white, so that nobody knows what they mean.
+    """
+    white = 1 if image.mode == "F" else 65535
+    values = torch.from_numpy(np.array(image, dtype=np.float32))[None]
+    if not ((values >= 0) & (values <= white)).all():  # nan fails, too
+        low, high = values.aminmax()
+        raise ValueError(f"its values are from {low:g} to {high:g}, not 0 (black) to {white} (white)")
+    return (values / white).where(values != image.info.get("transparency", -1), 1)
 
 
 def _cached(url: str) -> Path:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +43,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_chunks(self) -> None:
         self.reply(b"ff\r\nonly this", None, Transfer_Encoding="chunked")
+
+    def send_drops(self) -> None:
+        """So slow that it would take minutes, and never silent for long."""
+        self.reply(b"", len(CONTENT))
+        with contextlib.suppress(OSError):
+            for byte in CONTENT[:2000]:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.05)
 
     def send_garbage(self) -> None:
         self.wfile.write(b"garbage\r\n\r\n")
@@ -147,4 +157,12 @@ def test_urls_that_lead_nowhere(tmp_path: Path, url: str) -> None:
 def test_a_download_that_takes_too_long_is_given_up(server: str, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="not finished after 0 s"):
         fetch(f"{server}/good", tmp_path / "a.bin", max_bytes=10**6, max_seconds=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_sends_drops_is_given_up_in_time(server: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(FetchError, match="not finished after 1 s"):
+        fetch(f"{server}/drops", tmp_path / "a.bin", max_bytes=10**6, max_seconds=1)
+    assert time.monotonic() - started < 10
     assert list(tmp_path.iterdir()) == []

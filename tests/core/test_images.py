@@ -31,41 +31,125 @@ def test_pixels_are_what_the_file_holds(tmp_path: Path) -> None:
     torch.testing.assert_close(found, wanted)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "F"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr"])
 def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "a.tiff"
-    gradient().convert(mode).save(path) if mode != "P" else gradient().quantize().save(tmp_path / "a.gif")
-    found = read_image(str(path if path.exists() else tmp_path / "a.gif"))
-    assert found.shape == (3, 5, 7)
-    grey = np.asarray(gradient().convert("L"), dtype=np.float32) / 255
-    if mode != "1":
-        assert (found.mean(0) - torch.from_numpy(grey)).abs().max() < 0.06
+    original = Image.new("RGB", (7, 5), (255, 0, 102)) if mode != "1" else Image.new("RGB", (7, 5), "white")
+    original.convert(mode).save(tmp_path / "a.tiff")
+    gray = (0.2989 * 255 + 0.114 * 102) / 255
+    wanted = {"1": (1.0, 1.0, 1.0), "L": (gray, gray, gray), "LA": (gray, gray, gray)}.get(mode, (1, 0, 0.4))
+    found = read_image(str(tmp_path / "a.tiff"))
+    torch.testing.assert_close(found, torch.tensor(wanted)[:, None, None].expand(3, 5, 7), atol=0.015, rtol=0)
 
 
-def test_sixteen_bits(tmp_path: Path) -> None:
-    Image.fromarray(np.linspace(0, 65535, 35).astype(np.uint16).reshape(5, 7)).save(tmp_path / "a.png")
+def test_lab_becomes_rgb(tmp_path: Path) -> None:
+    Image.new("LAB", (2, 2), (255, 128, 128)).save(tmp_path / "a.tiff")
+    assert read_image(str(tmp_path / "a.tiff")).min() > 0.98
+
+
+DEEP = {
+    "16.png": lambda levels: (levels * 65535).round().astype(np.uint16),
+    "16.tiff": lambda levels: (levels * 65535).round().astype(np.uint16),
+    "16b.tiff": lambda levels: (levels * 65535).round().astype(">u2"),
+    "32.tiff": lambda levels: (levels * 65535).round().astype(np.int32),  # Pillow reads 16 bits of PGM like this
+    "float.tiff": lambda levels: levels.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_more_than_eight_bits(tmp_path: Path, name: str) -> None:
+    levels = np.linspace(0, 1, 35).reshape(5, 7)
+    Image.fromarray(DEEP[name](levels)).save(tmp_path / name)
+    found = read_image(str(tmp_path / name))
+    torch.testing.assert_close(found, torch.from_numpy(levels).float().expand(3, 5, 7), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([[0, 70000]], np.int32), r"its values are from 0 to 70000, not 0 \(black\) to 65535 \(white\)"),
+        (np.array([[-1, 5]], np.int32), "from -1 to 5"),
+        (np.array([[0, 255]], np.float32), r"its values are from 0 to 255, not 0 \(black\) to 1 \(white\)"),
+        (np.array([[0.5, np.nan]], np.float32), "from nan to nan"),
+        (np.array([[0.5, np.inf]], np.float32), "to inf"),
+    ],
+)
+def test_values_of_unknown_meaning_are_refused(tmp_path: Path, values: Any, message: str) -> None:
+    Image.fromarray(values).save(tmp_path / "a.tiff")
+    with pytest.raises(InputError, match=message):
+        read_image(str(tmp_path / "a.tiff"))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "I;16"])
+def test_a_transparent_color_is_white(tmp_path: Path, mode: str) -> None:
+    picture = Image.fromarray(np.array([[0, 9]], np.uint16)) if mode == "I;16" else Image.new(mode, (2, 1))
+    picture.putpixel((1, 0), 9 if mode != "RGB" else (9, 9, 9))
+    picture.save(tmp_path / "a.png", transparency=0 if mode != "RGB" else (0, 0, 0))
     found = read_image(str(tmp_path / "a.png"))
-    torch.testing.assert_close(found[0].flatten(), torch.linspace(0, 1, 35), atol=0.01, rtol=0)
+    assert found[:, 0, 0].tolist() == [1, 1, 1]
+    assert found[:, 0, 1].max() < 0.1
 
 
-def test_transparency_is_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (2, 2), (0, 0, 0, 0)).save(tmp_path / "a.png")
-    assert read_image(str(tmp_path / "a.png")).min() == 1
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparency_is_white(tmp_path: Path, mode: str) -> None:
+    picture = Image.new("RGBA", (2, 1), (0, 0, 0, 0)).convert(mode)
+    picture.putalpha(Image.fromarray(np.array([[0, 51]], np.uint8)))
+    picture.save(tmp_path / "a.tiff")
+    found = read_image(str(tmp_path / "a.tiff"))
+    torch.testing.assert_close(found[:, 0], torch.tensor([1, 0.8]).expand(3, 2), atol=1e-3, rtol=0)
 
 
-def test_photographs_are_upright(tmp_path: Path) -> None:
+UPRIGHT = {  # what the camera stored, for the orientations of EXIF, of a picture that is 1 2 3 / 4 5 6
+    1: [[1, 2, 3], [4, 5, 6]],
+    2: [[3, 2, 1], [6, 5, 4]],
+    3: [[6, 5, 4], [3, 2, 1]],
+    4: [[4, 5, 6], [1, 2, 3]],
+    5: [[1, 4], [2, 5], [3, 6]],
+    6: [[3, 6], [2, 5], [1, 4]],
+    7: [[6, 3], [5, 2], [4, 1]],
+    8: [[4, 1], [5, 2], [6, 3]],
+}
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_photographs_are_upright(tmp_path: Path, orientation: int, format: str) -> None:  # noqa: A002
+    stored = np.array(UPRIGHT[orientation], np.uint8).repeat(16, 0).repeat(16, 1) * 40
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned by 90 degrees
-    gradient().save(tmp_path / "a.png", exif=exif)
-    assert read_image(str(tmp_path / "a.png")).shape == (3, 7, 5)
+    exif[0x0112] = orientation
+    Image.fromarray(stored).save(tmp_path / "a", format, exif=exif)
+    found = read_image(str(tmp_path / "a"))[0, 8::16, 8::16] * 255 / 40
+    assert found.round().tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_broken_metadata_do_no_harm(tmp_path: Path) -> None:
+    gradient().save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12garbage")
+    assert read_image(str(tmp_path / "a.jpg")).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_animations_show_their_first_frame(tmp_path: Path, format: str) -> None:  # noqa: A002
+    red, blue = (Image.new("RGB", (8, 8), color) for color in ("red", "blue"))
+    red.save(tmp_path / "a", format, save_all=True, append_images=[blue])
+    with Image.open(tmp_path / "a") as file:
+        assert file.n_frames == 2  # type: ignore[attr-defined]
+    assert (read_image(str(tmp_path / "a")).mean((1, 2)) > 0.9).tolist() == [True, False, False]
+
+
+def test_programs_are_not_run(tmp_path: Path) -> None:
+    """Pillow hands PostScript to an interpreter."""
+    gradient().save(tmp_path / "a.png", "EPS")
+    with pytest.raises(InputError, match="as PostScript is one; save it as PNG"):
+        read_image(str(tmp_path / "a.png"))
 
 
 def test_what_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(InputError, match="not an image in a format"):
         read_image(str(tmp_path / "a.png"))
-    with pytest.raises(InputError, match="cannot read the image"):
+    with pytest.raises(InputError, match=r"cannot read the image '.*gone.png': No such file"):
         read_image(str(tmp_path / "gone.png"))
+    with pytest.raises(InputError, match="Is a directory"):
+        read_image(str(tmp_path))
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +202,20 @@ def test_a_url_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(images, "fetch", fetch)
     with pytest.raises(InputError, match=r"cannot fetch 'http://example.org/a.png': no route"):
         read_image("http://example.org/a.png")
+
+
+def test_what_a_url_sends_instead_of_an_image_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [b"<html>come back later</html>", image_file(tmp_path / "source.png", 6, 4).read_bytes()]
+
+    def fetch(url: str, target: Path, **more: Any) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(answers.pop(0))
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(images, "fetch", fetch)
+    with pytest.raises(InputError, match=r"'http://example.org/a.png': it is not an image"):
+        read_image("http://example.org/a.png")
+    assert read_image("http://example.org/a.png").shape == (3, 4, 6)
 
 
 def test_png_holds_pixels_and_texts() -> None:
