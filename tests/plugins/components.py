@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -64,11 +65,28 @@ FOR_ANY_SIZE: dict[str, Arguments] = {
 }
 """In place of those above, where these do not fit into a single pixel."""
 
+STEPS: dict[str, Arguments] = {"quantize": {"differentiable": False}}
+
 REGISTRY = Registry()
 
 
 def built_in(kind: str) -> list[Component]:
     return [c for plugin in REGISTRY.plugins if plugin.built_in for c in plugin.components if c.kind == kind]
+
+
+def _cases() -> Iterator[tuple[Component, Arguments]]:
+    for component in built_in("transform"):
+        yield component, TRANSFORMS[component.name] | STEPS.get(component.name, {})
+    for component in built_in("constraint"):
+        for loss in ("l2", "l1"):
+            yield component, CONSTRAINTS[component.name] | {"loss": loss}
+    for kind in ("loss", "optimizer", "canvas"):
+        for component in built_in(kind):
+            yield component, {}
+    yield find("transform", "pad"), {"size": (2, 1), "mode": "fill", "color": LEVELS}
+    yield find("transform", "pad"), {"size": (2, 1), "mode": "edge"}
+    yield find("canvas", "pyramid"), {"planes": 1}
+    yield find("canvas", "pyramid"), {"planes": 3}
 
 
 def find(kind: str, name: str) -> Component:
@@ -96,3 +114,7 @@ def apply_transform(name: str, pixels: Tensor, **arguments: Any) -> Tensor:
 
 def apply_constraint(name: str, pixels: Tensor, **arguments: Any) -> Tensor:
     return apply(find("constraint", name), pixels, arguments)
+
+
+CASES = list(_cases())
+"""What is to be checked, with the arguments of the check."""
