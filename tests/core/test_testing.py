@@ -537,6 +537,13 @@ def dreamt(value: Text, encoder: Encoder) -> Tensor:
     return torch.randn(16)
 
 
+@wrong(check_word, "returns another feature for the same value; leave nothing to chance")
+def growing(value: Text, encoder: Encoder) -> Tensor:
+    """Wrong."""
+    calls.append(1)
+    return encoder.encode_text([value])[0] * len(calls)
+
+
 @wrong(check_word, r"encodes torch.float32 \[1, 3, 9, 9\] .*; use clipig_core.encoder.fit")
 def unfit(value: Text, encoder: Encoder) -> Tensor:
     """Wrong."""
