@@ -48,6 +48,17 @@ class Settings:
         Literal["cubic", "linear", "nearest"], Param("Filter for resizing the picture when its resolution changes.")
     ] = "cubic"
     device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Param(
+            "Number format of the model's matrix products; auto is bfloat16 where the hardware multiplies it natively."
+        ),
+    ] = "auto"
+    chunk: Annotated[
+        int | Literal["auto"],
+        Param("Views that go through the model at once; auto takes what fits into memory.", min=1),
+    ] = "auto"
+    compile: Annotated[bool, Param("Compile the model with torch.compile: a slow start, then faster epochs.")] = False
     seed: Annotated[
         int | None, Param("Seed of all randomness; drawn and recorded if not given.", min=0, max=2**63 - 1)
     ] = None

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from clipig_core.canvas import Canvas, first_pixels, resize
 from clipig_core.config import Config, Use
+from clipig_core.device import find_device, find_precision
 from clipig_core.encoder import Encoder
-from clipig_core.errors import InputError, PluginError, Problem
+from clipig_core.errors import InputError, PluginError
 from clipig_core.params import resolve
 from clipig_core.schedule import Now
-from clipig_core.target import Outcome, Scope, Target, call, encode_views
+from clipig_core.sight import Sight
+from clipig_core.target import Look, Outcome, Scope, Target, call, rehearse
+from clipig_core.views import pixels
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,6 @@ class Step:
     learnrate: float
     outcomes: list[Outcome]
     canvas: Canvas
-    total: Tensor
 
     @property
     def epoch(self) -> int:
@@ -41,13 +43,13 @@ class Step:
 
     @property
     def loss(self) -> float:
-        return float(self.total)
+        return float(sum(outcome.loss.sum() for outcome in self.outcomes))
 
     @property
     def similarity(self) -> float | None:
         """Mean over all views and features that took part, or None if there was no feature."""
-        columns = [part.similarity for outcome in self.outcomes for part in outcome.features]
-        found = [column for column in columns if column is not None]
+        tables = [table for outcome in self.outcomes for table in outcome.tables]
+        found = [table.similarity.flatten() for table in tables if table.similarity is not None]
         return float(torch.cat(found).mean()) if found else None
 
 
@@ -68,14 +70,17 @@ class Run:
             config.set("seed", random.SystemRandom().randrange(2**32))
         seed = config.constant("seed")
         self.device = find_device(config)
+        self.dtype = find_precision(config, self.device)
         self.epochs: int = config.constant("epochs")
         self.start_epoch: int = config.constant("start_epoch")
         self.draw = random.Random(seed)
         self.rng = torch.Generator(self.device).manual_seed(seed)
-        self.encoder = self._encoder() if any(target.features for target in config.targets) else None
-        self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
-        self._scope(Now(self.start_epoch, self.epochs))
+        first = self._scope(Now(self.start_epoch, self.epochs))
         self.canvas = self._canvas(*self.resolution)
+        self._rehearse(first)
+        self.encoder = self._encoder() if any(target.features for target in config.targets) else None
+        self.sight = Sight(self.encoder, config, self.device, self.dtype) if self.encoder else None
+        self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
         self.optimizer: torch.optim.Optimizer = self._make(
             config.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
         )
@@ -108,7 +113,7 @@ class Run:
 
     def _encoder(self) -> Encoder:
         use = self.config.choices["model"]
-        encoder: Encoder = self._make(use, ("encode_image", "encode_text"), use.name, self.device, torch.float32)
+        encoder: Encoder = self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
         return encoder
 
     def _canvas(self, width: int, height: int) -> Canvas:
@@ -126,11 +131,32 @@ class Run:
             canvas.write(pixels)
         return canvas
 
+    @torch.no_grad()
+    def _rehearse(self, first: Scope) -> None:
+        """Find out before anything is loaded what does not fit the picture.
+
+        Raises:
+            InputError: with everything that was found.
+        """
+        if not self.config.settings["resolution"].constant:
+            return
+        rng = torch.Generator(self.device).manual_seed(0)
+        scope = Scope(first.now, first.variables, random.Random(0), rng, rehearsal=True)
+        image = self.canvas.image()
+        problems = [problem for target in self.config.targets for problem in rehearse(target, image, scope)]
+        for use in [use for stage in self.config.postproc for use in stage.transforms]:
+            if all(value.constant for value in use.values.values()):
+                try:
+                    call(use, image, use.arguments({}, scope.draw), scope)
+                except InputError as error:
+                    problems += error.problems
+        if problems:
+            raise InputError(problems)
+
     def _scale_fairly(self) -> None:
         fair = [target for target in self.targets if target.features and target.fair]
-        if fair and self.encoder:
-            with torch.no_grad():
-                (features,) = encode_views([self.canvas.image()], self.encoder)
+        if fair and self.sight:
+            features = self.sight.features(self.canvas.image())
             for target in fair:
                 target.make_fair(features)
 
@@ -157,16 +183,12 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self.base_rate * rate
         self._postprocess(scope)
-        outcomes = self._evaluate(scope)
-        total = sum((outcome.loss.sum() for outcome in outcomes), torch.zeros((), device=self.device))
-        if total.requires_grad:
-            self.optimizer.zero_grad(set_to_none=True)
-            total.backward()
+        self.optimizer.zero_grad(set_to_none=True)
+        outcomes = self._learn(scope)
+        if any(parameter.grad is not None for parameter in self.canvas.parameters()):
             with self.config.choices["optimizer"].component.calling():
                 self.optimizer.step()
-        for outcome in outcomes:
-            outcome.loss = outcome.loss.detach()
-        return Step(now, rate, outcomes, self.canvas, total.detach())
+        return Step(now, rate, outcomes, self.canvas)
 
     @torch.no_grad()
     def _postprocess(self, scope: Scope) -> None:
@@ -176,38 +198,25 @@ class Run:
             for stage in stages:
                 for use in stage.transforms:
                     before = image.shape
-                    image = call(use, image, use.arguments(scope.variables, scope.draw), scope)
+                    image = pixels(call(use, image, use.arguments(scope.variables, scope.draw), scope))
                     if image.shape != before:
                         raise PluginError(f"{use.component.describe()} changed the resolution without saying so")
             self.canvas.write(image)
 
-    def _evaluate(self, scope: Scope) -> list[Outcome]:
-        """All active targets; the views of all of them go through the encoder together."""
+    def _learn(self, scope: Scope) -> list[Outcome]:
+        """Look at the picture with all active targets, and leave the gradient of their losses in the canvas.
+
+        The views of all targets go through the encoder together, chunk by chunk, each as far as to the gradient of the
+        views. One backward pass then takes these and the constraints through the transforms.
+        """
         image = self.canvas.image()
-        active = [target for target in self.targets if scope.open(target.config.values)]
-        views = [target.views(image, scope) for target in active]
-        seen = [index for index, target in enumerate(active) if target.active_features(scope)]
-        features: list[Tensor | None] = [None] * len(active)
-        if seen and self.encoder:
-            for index, encoded in zip(seen, encode_views([views[i] for i in seen], self.encoder), strict=True):
-                features[index] = encoded
-        return [t.evaluate(v, f, scope) for t, v, f in zip(active, views, features, strict=True)]
-
-
-def find_device(config: Config) -> torch.device:
-    """The device of the settings; `auto` is CUDA, else MPS, else the CPU.
-
-    Raises:
-        InputError: this machine has no such device.
-    """
-    name = config.constant("device")
-    present = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
-    present += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    if name == "auto":
-        name = "cuda:0" if "cuda:0" in present else present[-1]
-    if name == "cuda":
-        name = "cuda:0"
-    if name not in present:
-        place = config.settings["device"].node.place
-        raise InputError(Problem(f"this machine has no device '{name}'", place, f"it has: {', '.join(present)}"))
-    return torch.device(name)
+        looks = [Look(target, image, scope) for target in self.targets if scope.open(target.config.values)]
+        seen = [look for look in looks if look.wanted]
+        gradients = self.sight.learn(seen) if self.sight else []
+        finished = [look.finish() for look in looks]
+        roots: dict[Tensor, Tensor] = {held: torch.ones_like(held) for _, held in finished}
+        roots |= {look.views: gradient for look, gradient in zip(seen, gradients, strict=True)}
+        roots = {root: gradient for root, gradient in roots.items() if root.requires_grad}
+        if roots:
+            torch.autograd.backward([*roots], [*roots.values()])
+        return [outcome for outcome, _ in finished]

@@ -8,71 +8,84 @@ import torch
 from torch import Tensor
 
 from clipig_core.run import Step
-from clipig_core.target import Part
+from clipig_core.target import Table
+
+Columns = tuple[tuple[int, str], ...]
 
 
 @dataclass
 class _Sums:
-    """Sums over the epochs in which a feature or constraint took part."""
+    """Sums over the epochs in which these features, or this constraint, took part.
 
-    weight: Tensor
-    count: Tensor
-    weighted: Tensor
-    loss: Tensor
-    similarity: Tensor | None
-    low: Tensor | None
-    high: Tensor | None
+    `sums` are [5, R]: weight, count, weighted loss, loss, similarity. `low` and `high` are similarities [R].
+    """
+
+    sums: Tensor
+    low: Tensor
+    high: Tensor
     epochs: int = 1
 
     @classmethod
-    def of(cls, part: Part) -> _Sums:
-        weight, loss = torch.as_tensor(part.weight, device=part.loss.device).float().mean(), part.loss.mean()
-        similarity = part.similarity
-        low, high = similarity.aminmax() if similarity is not None else (None, None)
-        mean = similarity.mean() if similarity is not None else None
-        count = torch.as_tensor(part.count, device=part.loss.device).float()
-        return cls(weight, count, (weight * loss).abs() * count, loss, mean, low, high)
+    def of(cls, table: Table) -> _Sums:
+        weight, loss = table.weight.mean(0), table.loss.mean(0)
+        count = table.taken.expand_as(table.loss).sum(0)
+        similarity = torch.zeros_like(table.loss) if table.similarity is None else table.similarity
+        low, high = similarity.aminmax(dim=0)
+        sums = torch.stack([weight, count, (weight * loss).abs() * count, loss, similarity.mean(0)])
+        return cls(sums, low, high)
 
     def add(self, other: _Sums) -> None:
-        for name in ("weight", "count", "weighted", "loss"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        if self.similarity is not None and other.similarity is not None:
-            self.similarity = self.similarity + other.similarity
-        if self.low is not None and other.low is not None and self.high is not None and other.high is not None:
-            self.low, self.high = torch.minimum(self.low, other.low), torch.maximum(self.high, other.high)
-        self.epochs += 1
+        self.sums += other.sums
+        torch.minimum(self.low, other.low, out=self.low)
+        torch.maximum(self.high, other.high, out=self.high)
+        self.epochs += other.epochs
 
 
 @dataclass
 class Statistics:
-    """Sums by target and part."""
+    """Sums by target, and by the features or the constraint that took part together."""
 
-    parts: dict[tuple[int, str], dict[tuple[str, int, str], _Sums]] = field(default_factory=dict)
+    targets: dict[tuple[int, str], dict[tuple[str, Columns], _Sums]] = field(default_factory=dict)
 
     def add(self, step: Step) -> None:
         """Take in an epoch, without waiting for the device."""
         for outcome in step.outcomes:
-            sums = self.parts.setdefault((outcome.index, outcome.name), {})
-            for kind, parts in (("feature", outcome.features), ("constraint", outcome.constraints)):
-                for part in parts:
-                    key = (kind, part.index, part.name)
-                    if key in sums:
-                        sums[key].add(_Sums.of(part))
-                    else:
-                        sums[key] = _Sums.of(part)
+            found = self.targets.setdefault((outcome.index, outcome.name), {})
+            for table in outcome.tables:
+                key, sums = (table.kind, table.columns), _Sums.of(table)
+                if key in found:
+                    found[key].add(sums)
+                else:
+                    found[key] = sums
 
     def lines(self) -> list[str]:
         """For each feature and constraint: weight, count, share of the loss, mean loss, similarity mean, min, max."""
         lines = []
-        for (_, target), sums in self.parts.items():
+        for (_, target), found in self.targets.items():
             lines.append(f"target '{target}', means over the run:")
-            total = sum(float(one.weighted) for one in sums.values()) or 1.0
-            for (kind, _, name), one in sums.items():
-                share = 100 * float(one.weighted) / total
-                text = f"  {kind} '{name}': weight {float(one.weight) / one.epochs:.3f}, count {float(one.count):.0f}, "
-                text += f"share {share:.1f}%, loss {float(one.loss) / one.epochs:.4f}"
-                if kind == "feature" and one.similarity is not None and one.low is not None and one.high is not None:
-                    mean, low, high = float(one.similarity) / one.epochs, float(one.low), float(one.high)
-                    text += f", similarity {mean:.2f} ({low:.2f} to {high:.2f})"
+            single = _by_column(found)
+            total = sum(one.sums[2].item() for one in single.values()) or 1.0
+            for (kind, _, name), one in sorted(single.items(), key=lambda item: (item[0][0] != "feature", item[0])):
+                weight, count, weighted, loss, similarity = one.sums.flatten().tolist()
+                text = f"  {kind} '{name}': weight {weight / one.epochs:.3f}, count {count:.0f}, "
+                text += f"share {100 * weighted / total:.1f}%, loss {loss / one.epochs:.4f}"
+                if kind == "feature":
+                    text += (
+                        f", similarity {similarity / one.epochs:.2f} ({one.low.item():.2f} to {one.high.item():.2f})"
+                    )
                 lines.append(text)
         return lines
+
+
+def _by_column(found: dict[tuple[str, Columns], _Sums]) -> dict[tuple[str, int, str], _Sums]:
+    """The sums of each feature and constraint, over all groups in which it took part; read from the device at once."""
+    single: dict[tuple[str, int, str], _Sums] = {}
+    for (kind, columns), sums in found.items():
+        table = torch.cat([sums.sums, sums.low[None], sums.high[None]]).cpu()
+        for (index, name), column in zip(columns, table.unbind(1), strict=True):
+            one = _Sums(column[:5].clone(), column[5].clone(), column[6].clone(), sums.epochs)
+            if (kind, index, name) in single:
+                single[kind, index, name].add(one)
+            else:
+                single[kind, index, name] = one
+    return single

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.config import ConstraintConfig, FeatureConfig, TargetConfig, Use
-from clipig_core.encoder import Encoder, fit
+from clipig_core.device import numbers
+from clipig_core.encoder import Encoder
 from clipig_core.errors import InputError, PluginError, Problem
 from clipig_core.expressions import SIMILARITY
 from clipig_core.params import Value, Values
+from clipig_core.registry import Component
 from clipig_core.schedule import Now
+from clipig_core.views import Images, Pixels, Views, is_lazy, pixels
 
 
 @dataclass
@@ -27,9 +30,14 @@ class Scope:
     variables: dict[str, Any]
     draw: random.Random
     rng: torch.Generator
+    rehearsal: bool = False
+    _known: dict[int, Any] = field(default_factory=dict, repr=False)
 
     def constant(self, value: Value) -> Any:
-        return value.resolve(self.variables, self.draw)
+        """The value in this epoch, resolved once."""
+        if id(value) not in self._known:
+            self._known[id(value)] = value.resolve(self.variables, self.draw)
+        return self._known[id(value)]
 
     def open(self, values: Values) -> bool:
         """Whether a part with these `start`, `end` and `active` takes part in this epoch."""
@@ -37,74 +45,136 @@ class Scope:
             return False
         return self.now.within(self.constant(values["start"]), self.constant(values["end"]))
 
-    def per_view(self, value: Value, similarity: Tensor) -> float | Tensor:
-        """A number, or one for each view [B] if the expression uses `similarity` [B]."""
-        if not value.names & SIMILARITY:
-            return float(self.constant(value))
-        numbers = [value.resolve(self.variables | view, self.draw) for view in views_of(similarity)]
-        return torch.tensor(numbers, device=similarity.device)
+    def of_view(self, similarity: float) -> Scope:
+        """The same for one view with this similarity."""
+        variables = self.variables | dict.fromkeys(SIMILARITY, similarity)
+        return Scope(self.now, variables, self.draw, self.rng, self.rehearsal)
+
+    def per_view(self, values: Sequence[Value], similarity: Tensor) -> Tensor:
+        """[1, F] numbers; or [B, F], one for each view, if any of the expressions uses `similarity` [B, F]."""
+        if not any(value.names & SIMILARITY for value in values):
+            return numbers([float(self.constant(value)) for value in values], similarity)[None]
+        table = [
+            [float(self.of_view(number).constant(value)) for value, number in zip(values, row, strict=True)]
+            for row in similarity.tolist()
+        ]
+        return torch.tensor(table, device=similarity.device)
 
 
-def views_of(similarity: Tensor) -> list[dict[str, float]]:
-    """The variables of the similarity groups for each view; reads [B] values back from the device."""
-    return [dict.fromkeys(SIMILARITY, number) for number in similarity.tolist()]
-
-
-def call(use: Use, images: Tensor, arguments: Mapping[str, Any], scope: Scope) -> Tensor:
-    """Run a transform or constraint on [B, 3, H, W].
+def call(use: Use, images: Images, arguments: Mapping[str, Any], scope: Scope) -> Images:
+    """Run a transform on [B, 3, H, W]. One that is lazy gets and gives `Views`, so that crops are known in time.
 
     Raises:
         InputError: it refuses its parameters with a ValueError.
         PluginError: it fails in any other way, or returns a wrong shape.
     """
-    component = use.component
-    extra = {"rng": scope.rng} if component.random else {}
-    with component.calling(use.node.place, f"in epoch {scope.now.epoch}"):
-        result: Tensor = component.function(images, **arguments, **extra)
-    images_wanted = component.kind == "transform"
-    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == images.device
-    good = good and (
-        result.dim() == 4 and result.shape[:2] == images.shape[:2]
-        if images_wanted
-        else result.shape == images.shape[:1]
-    )
-    if not good:
-        wanted = "[B, 3, h, w]" if images_wanted else "[B]"
-        detail = f"; {result.dtype} on {result.device}" if isinstance(result, Tensor) else ""
-        given = f"{_describe(result)} for images {list(images.shape)}{detail}"
-        raise PluginError(f"{component.describe()} returned {given}, not floats {wanted}")
-    return result
+    if is_lazy(use.component.function):
+        images = Pixels(images) if isinstance(images, Tensor) else images
+    else:
+        images = pixels(images)
+    result = _result(use, images, arguments, scope)
+    good = isinstance(result, Tensor | Views) and result.dtype.is_floating_point and result.device == images.device
+    if not good or len(result.shape) != 4 or result.shape[:2] != images.shape[:2]:
+        raise _broken(use.component, result, f"floats [B, 3, h, w] for images {list(images.shape)}")
+    moved: Images = result
+    return moved
 
 
-def _describe(value: object) -> str:
-    return str(list(value.shape)) if isinstance(value, Tensor) else type(value).__name__
+def call_constraint(use: Use, images: Tensor, arguments: Mapping[str, Any], scope: Scope) -> Tensor:
+    """Run a constraint on [B, 3, H, W] -> [B].
+
+    Raises:
+        InputError: it refuses its parameters with a ValueError.
+        PluginError: it fails in any other way, or returns a wrong shape.
+    """
+    return _losses_of(use, _result(use, images, arguments, scope), images)
+
+
+def call_loss(use: Use, features: Tensor, wanted: Tensor) -> Tensor:
+    """Run a loss on [B, D] and [B, D] -> [B].
+
+    Raises:
+        PluginError: it fails, or returns a wrong shape.
+    """
+    with use.component.calling(use.node.place):
+        result = use.component.function(features, wanted)
+    return _losses_of(use, result, features)
+
+
+def _result(use: Use, images: Images, arguments: Mapping[str, Any], scope: Scope) -> Any:
+    extra = {"rng": scope.rng} if use.component.random else {}
+    with use.component.calling(use.node.place, "" if scope.rehearsal else f"in epoch {scope.now.epoch}"):
+        return use.component.function(images, **arguments, **extra)
+
+
+def _losses_of(use: Use, result: Any, given: Tensor) -> Tensor:
+    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == given.device
+    if not good or result.shape != given.shape[:1]:
+        raise _broken(use.component, result, f"floats [B] for {list(given.shape)}")
+    losses: Tensor = result
+    return losses
+
+
+def _broken(component: Component, result: object, wanted: str) -> PluginError:
+    given = f"{list(result.shape)}, {result.dtype} on {result.device}" if isinstance(result, Tensor) else repr(result)
+    return PluginError(f"{component.describe()} returned {given[:200]}, not {wanted}")
 
 
 @dataclass
 class Part:
-    """What one feature or constraint did in one epoch; tensors [B] stay on the device until somebody looks.
+    """What one feature or constraint did in one epoch; tensors stay on the device until somebody looks.
 
-    `loss` is unweighted, `weight` a number or [B], `count` the views in which it took part.
+    `loss` [B] is unweighted, `weight` [1] or [B], `count` the number of views in which it took part.
     """
 
     index: int
     name: str
-    weight: float | Tensor
+    weight: Tensor
     loss: Tensor
-    count: float | Tensor
+    count: Tensor
     similarity: Tensor | None = None
 
 
 @dataclass
+class Table:
+    """Features or a constraint of a target in one epoch, a column for each.
+
+    `loss` [B, R] is unweighted, `weight` [B or 1, R], `taken` [B or 1, R] is 1 where they took part, else 0.
+    """
+
+    kind: str
+    columns: tuple[tuple[int, str], ...]
+    loss: Tensor
+    weight: Tensor
+    taken: Tensor
+    similarity: Tensor | None = None
+
+    def parts(self) -> list[Part]:
+        count = self.taken.expand_as(self.loss).sum(0)
+        parts = []
+        for i, (index, name) in enumerate(self.columns):
+            similarity = None if self.similarity is None else self.similarity[:, i]
+            parts.append(Part(index, name, self.weight[:, i], self.loss[:, i], count[i], similarity))
+        return parts
+
+
+@dataclass
 class Outcome:
-    """What one target did in one epoch."""
+    """What one target did in one epoch; `loss` [B] and `weight` [B or 1] are those of its views."""
 
     index: int
     name: str
-    weight: float | Tensor
+    weight: Tensor
     loss: Tensor
-    features: list[Part] = field(default_factory=list)
-    constraints: list[Part] = field(default_factory=list)
+    tables: list[Table]
+
+    @property
+    def features(self) -> list[Part]:
+        return [part for table in self.tables if table.kind == "feature" for part in table.parts()]
+
+    @property
+    def constraints(self) -> list[Part]:
+        return [part for table in self.tables if table.kind == "constraint" for part in table.parts()]
 
 
 @dataclass
@@ -123,27 +193,19 @@ class WantedFeature:
         with torch.no_grad(), component.calling(config.source.node.place):
             vector = component.function(arguments.pop("value"), encoder, **arguments)
         if not isinstance(vector, Tensor) or vector.dim() != 1:
-            raise PluginError(f"{component.describe()} returned {_describe(vector)}, not a feature [D]")
+            raise _broken(component, vector, "a feature [D]")
         return cls(index, config, F.normalize(vector.detach().float().to(device), dim=0))
 
     @property
     def name(self) -> str:
         return str(self.config.source.values["value"].source)
 
-    def loss(self, features: Tensor, target: Tensor) -> Tensor:
-        component = self.config.loss.component
-        with component.calling(self.config.loss.node.place):
-            result: Tensor = component.function(features, target)
-        if not isinstance(result, Tensor) or result.shape != features.shape[:1]:
-            raise PluginError(f"{component.describe()} returned {_describe(result)}, not a loss [B]")
-        return result
-
 
 class Target:
     """A target that is ready to run."""
 
     def __init__(self, index: int, config: TargetConfig, encoder: Encoder | None, device: torch.device) -> None:
-        self.index, self.config = index, config
+        self.index, self.config, self.device = index, config, device
         fixed = {
             name: config.values[name].resolve({}, random.Random(0))
             for name in ("name", "select", "batch_size", "feature_scale")
@@ -165,114 +227,201 @@ class Target:
         for wanted, similarity in zip(self.features, similarities, strict=True):
             wanted.factor = min(positive) / similarity if similarity > 1e-6 else 1.0
 
-    def active_features(self, scope: Scope) -> list[WantedFeature]:
-        return [wanted for wanted in self.features if scope.open(wanted.config.values)]
-
     def views(self, image: Tensor, scope: Scope) -> Tensor:
         """[1, 3, H, W] -> [B, 3, h, w]; B is 1 if nothing is random, as all views would be the same."""
-        views = image
+        views: Images = image
         for use in self.config.transforms:
-            if use.component.random and len(views) < self.batch_size:
-                views = views.expand(self.batch_size, -1, -1, -1)
+            if use.component.random and views.shape[0] < self.batch_size:
+                views = pixels(views).expand(self.batch_size, -1, -1, -1)
             views = call(use, views, use.arguments(scope.variables, scope.draw), scope)
-        return views
+        return pixels(views)
 
-    def evaluate(self, views: Tensor, features: Tensor | None, scope: Scope) -> Outcome:
-        """The loss of all views [B, 3, h, w], and of their unit-length `features` [B, D] if any feature is active."""
-        outcome = Outcome(self.index, self.name, 1.0, views.new_zeros(len(views)))
-        similarity = None
-        if features is not None:
-            similarity = self._add_features(outcome, self.active_features(scope), features, scope)
-        for index, constraint in enumerate(self.config.constraints):
-            self._add_constraint(outcome, index, constraint, views, similarity, scope)
-        outcome.weight = scope.per_view(self.config.values["weight"], self._or_zero(similarity, views))
-        outcome.loss = outcome.weight * outcome.loss * (1 if self.random else self.batch_size)
-        return outcome
 
-    def _or_zero(self, similarity: Tensor | None, views: Tensor) -> Tensor:
-        return views.new_zeros(len(views)) if similarity is None else similarity
+def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]:
+    """What does not fit an image [1, 3, H, W], as far as constants can tell; no model is needed for that."""
+    if not _constant([config.values["active"]]) or not scope.constant(config.values["active"]):
+        return []
+    views: Images = image
+    try:
+        for use in config.transforms:
+            if not _constant(use.values.values()):
+                return []
+            views = call(use, views, use.arguments({}, scope.draw), scope)
+    except InputError as error:
+        return error.problems
+    problems = []
+    for constraint in config.constraints:
+        if _constant(constraint.use.values.values()):
+            try:
+                arguments = constraint.use.arguments({}, scope.draw)
+                call_constraint(constraint.use, pixels(views), arguments, scope)
+            except InputError as error:
+                problems += error.problems
+    return problems
 
-    def _add_features(
-        self, outcome: Outcome, wanted: Sequence[WantedFeature], features: Tensor, scope: Scope
-    ) -> Tensor:
-        """Adds the loss of the features; returns the mean similarity of each view [B]."""
-        for one in wanted:
-            if one.vector.shape != features.shape[1:]:
-                plugin = one.config.source.component.describe()
-                raise PluginError(
-                    f"{plugin} gave {len(one.vector)} numbers; the model's features have {features.shape[1]}"
-                )
-        cosines = features @ torch.stack([one.vector for one in wanted]).T
-        columns, weights = [], []
-        for one, cosine in zip(wanted, cosines.detach().unbind(1), strict=True):
-            raw = 100 * cosine * one.factor
-            columns.append(raw * scope.per_view(one.config.values["scale"], raw))
-            weights.append(scope.per_view(one.config.values["weight"], columns[-1]))
-        similarity = torch.stack(columns, 1)
-        if self.select == "mix":
-            outcome.loss = outcome.loss + self._mixed(wanted, weights, features)
-            chosen = torch.ones_like(similarity)
-        else:
-            chosen = self._chosen(similarity)
-        for index, (one, weight) in enumerate(zip(wanted, weights, strict=True)):
-            loss = one.loss(features, one.vector)
-            if self.select != "mix":
-                outcome.loss = outcome.loss + weight * loss * chosen[:, index]
-            part = Part(one.index, one.name, weight, loss.detach(), chosen[:, index].sum(), similarity[:, index])
-            outcome.features.append(part)
-        return similarity.mean(1)
 
-    def _chosen(self, similarity: Tensor) -> Tensor:
-        """[B, F] of zeros and ones: which features count in which view."""
-        if self.select == "all":
-            return torch.ones_like(similarity)
-        best = similarity.argmax(1) if self.select == "best" else similarity.argmin(1)
-        return F.one_hot(best, similarity.shape[1]).to(similarity.dtype)
+def _constant(values: Iterable[Value]) -> bool:
+    return all(value.constant for value in values)
 
-    def _mixed(self, wanted: Sequence[WantedFeature], weights: Sequence[float | Tensor], features: Tensor) -> Tensor:
-        vectors = torch.stack([one.vector for one in wanted])
-        columns = [torch.as_tensor(w, device=features.device).expand(len(features)) for w in weights]
-        table = torch.stack(columns, 1)
-        total = table.abs().sum(1, keepdim=True)
-        if all(isinstance(weight, float) for weight in weights) and not any(weights):
-            place = wanted[0].config.values["weight"].node.place
-            raise InputError(Problem("the weights of the features sum to zero, so there is nothing to mix", place))
-        return wanted[0].loss(features, (table @ vectors) / total.clamp(min=1e-9))
 
-    def _add_constraint(
-        self,
-        outcome: Outcome,
-        index: int,
-        constraint: ConstraintConfig,
-        views: Tensor,
-        similarity: Tensor | None,
-        scope: Scope,
-    ) -> None:
-        use = constraint.use
-        known = self._or_zero(similarity, views)
+class Look:
+    """What a target sees of the picture in one epoch, and what it makes of it.
+
+    Features come in chunks, in the order of the views. `judge` gives the loss of each, so that its graph can be used
+    and dropped before the next one.
+    """
+
+    def __init__(self, target: Target, image: Tensor, scope: Scope) -> None:
+        self.target, self.scope = target, scope
+        self.wanted = [wanted for wanted in target.features if scope.open(wanted.config.values)]
+        self.views = target.views(image, scope)
+        """[B, 3, h, w]"""
+        self._judged: list[Judgement] = []
+
+    def judge(self, features: Tensor) -> Judgement:
+        """What is to be said of b views with these unit-length features [b, D]."""
+        return Judgement.of(features, self)
+
+    def add(self, judgement: Judgement) -> None:
+        """Take in what is said of the next views; nothing needs its graph any more."""
+        judgement.loss, judgement.losses = judgement.loss.detach(), judgement.losses.detach()
+        self._judged.append(judgement)
+
+    def finish(self) -> tuple[Outcome, Tensor]:
+        """What the target did, and the sum of the losses of its constraints, with a graph."""
+        views, tables = self.views, []
+        similarity, weight, loss = views.new_zeros(len(views)), None, views.new_zeros(len(views))
+        if self._judged:
+            tables = [self._features_table()]
+            similarity = torch.cat([found.similarity for found in self._judged]).mean(1)
+            weight = torch.cat([found.weight.expand(len(found.losses), 1) for found in self._judged])[:, 0]
+            loss = torch.cat([found.loss for found in self._judged])
+        if weight is None:
+            weight = self.weight(similarity[:, None])[:, 0]
+        held = views.new_zeros(len(views))
+        for index, constraint in enumerate(self.target.config.constraints):
+            table = self._constraint(index, constraint, similarity)
+            if table:
+                held = held + self.multiplicity * weight * (table.weight * table.loss)[:, 0]
+                table.loss = table.loss.detach()
+                tables.append(table)
+        outcome = Outcome(self.target.index, self.target.name, weight, loss + held.detach(), tables)
+        return outcome, held.sum()
+
+    @property
+    def multiplicity(self) -> int:
+        """How often each view counts."""
+        return 1 if self.target.random else self.target.batch_size
+
+    def weight(self, similarity: Tensor) -> Tensor:
+        """Of the target, [1, 1] or [B, 1] for the mean similarity [B, 1] of each view."""
+        return self.scope.per_view([self.target.config.values["weight"]], similarity)
+
+    def _features_table(self) -> Table:
+        columns = tuple((one.index, one.name) for one in self.wanted)
+        rows = [len(found.losses) for found in self._judged]
+
+        def joined(name: str) -> Tensor:
+            parts = [getattr(found, name) for found in self._judged]
+            return torch.cat([part.expand(count, -1) for part, count in zip(parts, rows, strict=True)])
+
+        return Table("feature", columns, joined("losses"), joined("weights"), joined("chosen"), joined("similarity"))
+
+    def _constraint(self, index: int, constraint: ConstraintConfig, similarity: Tensor) -> Table | None:
+        use, views = constraint.use, self.views
         windows = {name: constraint.values[name] for name in ("start", "end")}
-        everything = [*use.values.values(), *windows.values()]
-        if any(value.names & SIMILARITY for value in everything):
-            scopes = [Scope(scope.now, scope.variables | view, scope.draw, scope.rng) for view in views_of(known)]
-            pairs = list(zip(scopes, views.split(1), strict=True))
-        else:
-            pairs = [(scope, views)]
+        scopes, parts = [self.scope], [views]
+        if any(value.names & SIMILARITY for value in [*use.values.values(), *windows.values()]):
+            scopes, parts = [self.scope.of_view(number) for number in similarity.tolist()], list(views.split(1))
+        opened = [scope.open(windows) for scope in scopes]
+        if not any(opened):
+            return None
         losses = [
-            call(use, part, use.arguments(own.variables, own.draw), own)
-            if own.open(windows)
+            call_constraint(use, part, use.arguments(scope.variables, scope.draw), scope)
+            if inside
             else part.new_zeros(len(part))
-            for own, part in pairs
+            for scope, part, inside in zip(scopes, parts, opened, strict=True)
         ]
-        count = sum(len(part) for own, part in pairs if own.open(windows))
-        if not count:
-            return
-        loss, weight = torch.cat(losses), scope.per_view(constraint.values["weight"], known)
-        outcome.loss = outcome.loss + weight * loss
-        outcome.constraints.append(Part(index, use.name, weight, loss.detach(), float(count), similarity))
+        weight = self.scope.per_view([constraint.values["weight"]], similarity[:, None])
+        taken = numbers([float(inside) for inside in opened], views)[:, None]
+        return Table("constraint", ((index, use.name),), torch.cat(losses)[:, None], weight, taken)
 
 
-def encode_views(views: Sequence[Tensor], encoder: Encoder) -> list[Tensor]:
-    """Unit-length features [B, D] of several batches of views [B, 3, h, w], in one pass through the encoder."""
-    fitted = [fit(batch, encoder.image_size) for batch in views]
-    features = F.normalize(encoder.encode_image(torch.cat(fitted)).float(), dim=-1)
-    return list(features.split([len(batch) for batch in fitted]))
+@dataclass
+class Judgement:
+    """Of b views and F features: the weighted `loss` [b] of each view.
+
+    `losses`, `chosen` and `similarity` are [b, F], `weights` [b or 1, F], `weight` of the target [b or 1, 1].
+    """
+
+    loss: Tensor
+    losses: Tensor
+    weights: Tensor
+    chosen: Tensor
+    similarity: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor, look: Look) -> Judgement:
+        target, scope, wanted = look.target, look.scope, look.wanted
+        vectors = _vectors(wanted, features)
+        cosines = (features @ vectors.T).detach()
+        raw = 100 * cosines * numbers([one.factor for one in wanted], cosines)
+        similarity = raw * scope.per_view([one.config.values["scale"] for one in wanted], raw)
+        weights = scope.per_view([one.config.values["weight"] for one in wanted], similarity)
+        losses = _losses(wanted, features, vectors)
+        chosen = _chosen(target.select, similarity)
+        if target.select == "mix":
+            loss = _mixed(wanted, features, vectors, weights)
+        else:
+            loss = (weights * losses * chosen).sum(1)
+        weight = look.weight(similarity.mean(1, keepdim=True))
+        loss = look.multiplicity * weight[:, 0] * loss
+        return cls(loss, losses, weights, chosen, similarity, weight)
+
+
+def _vectors(wanted: Sequence[WantedFeature], features: Tensor) -> Tensor:
+    """[F, D]"""
+    for one in wanted:
+        if one.vector.shape != features.shape[1:]:
+            plugin = one.config.source.component.describe()
+            raise PluginError(f"{plugin} gave {len(one.vector)} numbers; the model's features have {features.shape[1]}")
+    return torch.stack([one.vector for one in wanted])
+
+
+def _losses(wanted: Sequence[WantedFeature], features: Tensor, vectors: Tensor) -> Tensor:
+    """[b, F]: each loss function is called once, for all pairs of a view and a feature that use it."""
+    groups: dict[int, list[int]] = {}
+    for i, one in enumerate(wanted):
+        groups.setdefault(id(one.config.loss.component), []).append(i)
+    columns: list[Tensor] = [features] * len(wanted)
+    for members in groups.values():
+        shape = (len(features), len(members), features.shape[1])
+        pairs = features[:, None].expand(shape), vectors[members].expand(shape)
+        losses = call_loss(wanted[members[0]].config.loss, *(side.reshape(-1, shape[2]) for side in pairs))
+        for i, column in zip(members, losses.view(shape[:2]).unbind(1), strict=True):
+            columns[i] = column
+    return torch.stack(columns, 1)
+
+
+def _chosen(select: str, similarity: Tensor) -> Tensor:
+    """[B, F] of zeros and ones: which features count in which view."""
+    if select in ("all", "mix"):
+        return torch.ones_like(similarity)
+    best = similarity.argmax(1) if select == "best" else similarity.argmin(1)
+    return F.one_hot(best, similarity.shape[1]).to(similarity.dtype)
+
+
+def _mixed(wanted: Sequence[WantedFeature], features: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
+    """[b]: the loss for the weighted mean of the features.
+
+    Raises:
+        InputError: all weights are zero.
+    """
+    values = [one.config.values["weight"] for one in wanted]
+    if all(value.constant and not value.resolve({}, random.Random(0)) for value in values):
+        place = values[0].node.place
+        raise InputError(Problem("the weights of the features sum to zero, so there is nothing to mix", place))
+    total = weights.abs().sum(1, keepdim=True)
+    mixture = (weights @ vectors) / total.clamp(min=1e-9)
+    return call_loss(wanted[0].config.loss, features, mixture.expand_as(features))

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from torch import Tensor
 
 from clipig_core import Floats4, Ints2, Param, Resized
-from clipig_geometry.sampling import pick, uniform
+from clipig_core.views import Views, lazy
+from clipig_geometry.sampling import Section, uniform
 
 CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)]
 
 
+@lazy
 def crop(
-    images: Tensor,
+    images: Views,
     xywh: Annotated[
         Floats4, Param("Left, top, width and height; a number below 1 is a fraction of the size, else pixels.", min=0)
     ],
-) -> Annotated[Tensor, Resized]:
+) -> Annotated[Views, Resized]:
     """Cut out a section, truncated to whole pixels.
 
     Raises ValueError if it is empty or leaves the image.
@@ -30,25 +31,24 @@ def crop(
         raise ValueError(
             f"a section of {width}x{height} at {left}, {top} is no part of an image of {full_width}x{full_height}"
         )
-    return images[:, :, top : top + height, left : left + width]
+    return Section(images, left, top, width, height)
 
 
-def center_crop(images: Tensor, size: CropSize) -> Annotated[Tensor, Resized]:
+@lazy
+def center_crop(images: Views, size: CropSize) -> Annotated[Views, Resized]:
     """Cut a section of the given size from the centre."""
     (left, top), (width, height) = (round(room / 2) for room in _room(images, size)), size
-    return images[:, :, top : top + height, left : left + width]
+    return Section(images, left, top, width, height)
 
 
-def random_crop(images: Tensor, size: CropSize, *, rng: torch.Generator) -> Annotated[Tensor, Resized]:
+@lazy
+def random_crop(images: Views, size: CropSize, *, rng: torch.Generator) -> Annotated[Views, Resized]:
     """Cut a section of the given size from a random position of each image."""
-    width, height = size
-    left, top = ((uniform(images, 0, room + 1, rng)).long().clamp(max=room) for room in _room(images, size))
-    columns = left[:, None] + torch.arange(width, device=images.device)
-    rows = top[:, None] + torch.arange(height, device=images.device)
-    return pick(images, columns, rows)
+    left, top = (uniform(images, 0, room + 1, rng).long().clamp(max=room) for room in _room(images, size))
+    return Section(images, left, top, *size)
 
 
-def _room(images: Tensor, size: Ints2) -> tuple[int, int]:
+def _room(images: Views, size: Ints2) -> tuple[int, int]:
     """How much wider and higher the images are. Raises ValueError if they are smaller than `size`."""
     (height, width), (crop_width, crop_height) = images.shape[-2:], size
     if crop_width > width or crop_height > height:

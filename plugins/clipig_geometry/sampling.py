@@ -1,62 +1,85 @@
-"""The two ways in which the transforms of this package move pixels."""
+"""The ways in which the transforms of this package move pixels."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipig_core.views import Axis, Views
 
-def pick(images: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """[B, 3, H, W] with columns [B, w] and rows [B, h] of each image, none of them twice -> [B, 3, h, w].
 
-    Views of one picture share its memory (`expand`); then only the pixels that are picked are read, and their
-    gradients are added up in the one picture, whatever its size.
+class Section(Views):
+    """A rectangle of other views, from column `left` and row `top`, for all or for each image [B]."""
+
+    def __init__(self, source: Views, left: int | Tensor, top: int | Tensor, width: int, height: int) -> None:
+        self.source, self.left, self.top = source, left, top
+        self.shape, self.dtype, self.device = (
+            torch.Size((*source.shape[:2], height, width)),
+            source.dtype,
+            source.device,
+        )
+
+    def read(self, columns: Axis, rows: Axis) -> Tensor:
+        return self.source.read(columns.moved(self.left), rows.moved(self.top))
+
+
+class Rolled(Views):
+    """Other views moved by `x` and `y` whole pixels, for all or for each image [B], around the edges."""
+
+    def __init__(self, source: Views, x: int | Tensor, y: int | Tensor) -> None:
+        self.source, self.x, self.y = source, x, y
+        self.shape, self.dtype, self.device = source.shape, source.dtype, source.device
+
+    def read(self, columns: Axis, rows: Axis) -> Tensor:
+        height, width = self.shape[-2:]
+        return self.source.read(columns.moved(-self.x).wrapped(width), rows.moved(-self.y).wrapped(height))
+
+
+class Resampled(Views):
+    """Other views, resampled bilinearly; outside of them is black.
+
+    `matrix`, [B, 2, 3] or [1, 2, 3] for all, maps pixels to where they come from, in pixels around the image's centre.
+    No image has a greater absolute value of the linear part than `reach`: [[x by x, x by y], [y by x, y by y]]; it says
+    how much of the source is needed, without asking the device.
     """
-    rows, columns = rows[:, :, None], columns[:, None, :]
-    if images.stride(0) == 0:
-        picked: Tensor = _PickShared.apply(images[0], rows, columns)
-        return picked
-    batch = torch.arange(len(images), device=images.device)[:, None, None]
-    return images[batch, :, rows, columns].permute(0, 3, 1, 2)
+
+    def __init__(self, source: Views, matrix: Tensor, reach: tuple[tuple[float, float], tuple[float, float]]) -> None:
+        self.source, self.matrix, self.reach = source, matrix, reach
+        self.shape, self.dtype, self.device = source.shape, source.dtype, source.device
+
+    def read(self, columns: Axis, rows: Axis) -> Tensor:
+        height, width = self.shape[-2:]
+        x = columns.index.to(self.dtype)[:, None, :] + (0.5 - width / 2)
+        y = rows.index.to(self.dtype)[:, :, None] + (0.5 - height / 2)
+        axes, grid = [], []
+        for (by_x, by_y, offset), reach, size in zip(self._lines(), self.reach, (width, height), strict=True):
+            place = by_x * x + by_y * y + (offset + (size - 1) / 2)
+            axis = _needed(place, reach[0] * columns.span + reach[1] * rows.span, size)
+            # grid_sample counts from -1 to 1 along each side.
+            grid.append((2 * (place - axis.index[:, :1, None]) + 1) / axis.index.shape[1] - 1)
+            axes.append(axis)
+        images = self.source.read(*axes)
+        whole = torch.stack(grid, 3).expand(len(images), -1, -1, -1)
+        return F.grid_sample(images, whole, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def _lines(self) -> list[tuple[Tensor, ...]]:
+        """For x and y: the three columns of the matrix, each [B, 1, 1]."""
+        return [line[:, :, None, None].unbind(1) for line in self.matrix.unbind(1)]
 
 
-class _PickShared(torch.autograd.Function):
-    """Views of one picture [3, H, W]; their gradients are added one after the other, so that sums are reproducible."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, columns)
-        ctx.shape = image.shape
-        return image[:, rows, columns].transpose(0, 1)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        total = gradients[0].new_zeros(ctx.shape)
-        for gradient, rows, columns in zip(gradients[0], *ctx.saved_tensors, strict=True):
-            total[:, rows, columns] += gradient
-        return total, None, None
+def _needed(place: Tensor, extent: float, size: int) -> Axis:
+    """The pixels between which places [B, h, w] lie that are at most `extent` apart, as far as there are any."""
+    count = math.ceil(min(extent, size)) + 3
+    if count >= size:
+        return Axis.run(0, size, place.device)
+    first = place.amin((1, 2)).floor().clamp(0, size - count)
+    return Axis.run(first.long(), count, place.device)
 
 
-def affine(images: Tensor, matrix: Tensor) -> Tensor:
-    """Resample [B, 3, H, W] bilinearly; outside is black.
-
-    `matrix`, [B, 2, 3] or [1, 2, 3] for all, maps the pixels of the result to where they come from, in pixels around
-    the image's centre.
-    """
-    height, width = images.shape[-2:]
-    x = torch.arange(width, device=images.device, dtype=images.dtype) + (0.5 - width / 2)
-    y = torch.arange(height, device=images.device, dtype=images.dtype) + (0.5 - height / 2)
-    y, x = torch.meshgrid(y, x, indexing="ij")
-    pixels = torch.stack([x, y, torch.ones_like(x)], 2).view(-1, 3)
-    # grid_sample counts from -1 to 1 along each side.
-    scaled = matrix / images.new_tensor([width / 2, height / 2])[:, None]
-    grid = (pixels @ scaled.transpose(1, 2)).view(-1, height, width, 2).expand(len(images), -1, -1, -1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def uniform(images: Tensor, low: float, high: float, rng: torch.Generator) -> Tensor:
+def uniform(images: Views, low: float, high: float, rng: torch.Generator) -> Tensor:
     """One number for each image [B], uniform in [low, high)."""
-    return torch.rand(len(images), generator=rng, device=images.device, dtype=images.dtype) * (high - low) + low
+    drawn = torch.rand(images.shape[0], generator=rng, device=images.device, dtype=images.dtype)
+    return drawn * (high - low) + low

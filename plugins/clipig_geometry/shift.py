@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from torch import Tensor
 
 from clipig_core import Floats2, Floats4, Param
-from clipig_geometry.sampling import pick, uniform
+from clipig_core.views import Views, lazy
+from clipig_geometry.sampling import Rolled, uniform
 
 ShiftRange = Annotated[
     Floats2 | Floats4,
@@ -20,42 +20,34 @@ ShiftRange = Annotated[
 ]
 
 
+@lazy
 def shift(
-    images: Tensor,
+    images: Views,
     offset: Annotated[
         Floats2, Param("Shift for x and y; between -1 and 1 as a fraction of the size, else pixels.", min=-1e9, max=1e9)
     ],
-) -> Tensor:
+) -> Views:
     """Move to the right and down; what leaves on one side comes back on the other.
 
     The offset is truncated to whole pixels.
     """
     height, width = images.shape[-2:]
     x, y = (int(by * size if abs(by) < 1 else by) for by, size in zip(offset, (width, height), strict=True))
-    return images.roll((y, x), (2, 3))
+    return Rolled(images, x, y)
 
 
-def random_shift(images: Tensor, offset: ShiftRange, *, rng: torch.Generator) -> Tensor:
+@lazy
+def random_shift(images: Views, offset: ShiftRange, *, rng: torch.Generator) -> Views:
     """Move each image by a random offset, to the right and down; what leaves on one side comes back on the other.
 
     `0 1` moves it to every possible position. The offset is truncated to whole pixels.
     """
     height, width = images.shape[-2:]
     low_x, high_x, low_y, high_y = offset if len(offset) == 4 else (*offset, *offset)
-    return _roll(
-        images,
-        uniform(images, _pixels(low_x, width), _pixels(high_x, width), rng),
-        uniform(images, _pixels(low_y, height), _pixels(high_y, height), rng),
-    )
+    x = uniform(images, _pixels(low_x, width), _pixels(high_x, width), rng)
+    y = uniform(images, _pixels(low_y, height), _pixels(high_y, height), rng)
+    return Rolled(images, x.trunc().long(), y.trunc().long())
 
 
 def _pixels(bound: float, size: int) -> float:
     return bound * size if -1 <= bound <= 1 else bound
-
-
-def _roll(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Move by the offsets [B], truncated."""
-    height, width = images.shape[-2:]
-    columns = torch.arange(width, device=images.device) - x.trunc().long()[:, None]
-    rows = torch.arange(height, device=images.device) - y.trunc().long()[:, None]
-    return pick(images, columns % width, rows % height)

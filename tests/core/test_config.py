@@ -310,7 +310,7 @@ def third_party(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Reg
     monkeypatch.syspath_prepend(folder)
     monkeypatch.delitem(__import__("sys").modules, "acme_features", raising=False)
     entry = EntryPoint("acme", "acme_features", "clipig")
-    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1")
+    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1", requires=[])
     return Registry([*entry_points(group="clipig"), entry])
 
 

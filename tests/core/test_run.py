@@ -72,7 +72,9 @@ def test_a_seed_is_drawn_and_recorded() -> None:
 
 def test_all_views_of_all_targets_take_one_encoder_call_per_epoch() -> None:
     encoder = LinearEncoder(AXES)
-    text = "targets:\n" + "- {batch_size: 3, features: [{text: x}, {text: y}], transforms: [{noise: .1}]}\n" * 2
+    text = (
+        "chunk: 99\ntargets:\n" + "- {batch_size: 3, features: [{text: x}, {text: y}], transforms: [{noise: .1}]}\n" * 2
+    )
     text += "- {batch_size: 9, features: [{text: z}]}\n- {batch_size: 5, constraints: [blur]}\n"
     image_of(HEAD + text, encoder)
     assert encoder.passes == [7] * 6
@@ -120,7 +122,7 @@ def test_expressions_know_the_resolution_and_the_learnrate() -> None:
     text = "resolution: 8+epoch 4\nlearnrate: width / 8\n"
     text += "targets: [{constraints: [{blur: {weight: 'lr * height + res[0]'}}]}]"
     run = run_of(HEAD.replace(f"resolution: {SIZE}\n", "") + text)
-    weights = [step.outcomes[0].constraints[0].weight for step in run]
+    weights = [step.outcomes[0].constraints[0].weight.item() for step in run]
     assert weights == pytest.approx([(8 + epoch) / 8 * 4 + 8 + epoch for epoch in range(6)])
 
 
@@ -189,10 +191,46 @@ def test_an_expression_without_a_value_names_its_place_and_epoch() -> None:
 
 
 def test_a_component_that_refuses_its_parameters_is_the_users_mistake() -> None:
-    run = run_of(HEAD + "targets: [{constraints: [{blur: 99}]}]")
+    run = run_of(HEAD + "targets: [{constraints: [{blur: 95 + epoch}]}]")
     (problem,) = problems_of(lambda: list(run))
     assert "too large for an image of 8x8" in problem.message
+    assert problem.hint == "in epoch 0"
     assert str(problem.place) == "test.yaml:5:33"
+
+
+TOO_LARGE = """
+targets:
+- transforms: [{random_crop: 9}, blur]
+  features: [{text: x}]
+- start: 50%
+  transforms: [{center_crop: 4}, {crop: 2 2 3 3}]
+  constraints: [blur]
+- transforms: [{center_crop: 4}]
+  constraints: [{blur: 5}, {blur: 9}, {blur: 9 + t}]
+- active: false
+  transforms: [{center_crop: 99}]
+  constraints: [blur]
+- transforms: [{pad: epoch}, {center_crop: 9}]
+  constraints: [blur]
+postproc: [{blur: 99}]
+"""
+
+
+def test_constants_that_do_not_fit_the_picture_are_found_before_anything_is_loaded() -> None:
+    """All of them at once; what depends on time is not judged."""
+    problems = problems_of(lambda: run_of(HEAD + TOO_LARGE, encoder=None))
+    assert [(problem.place and problem.place.line, problem.hint) for problem in problems] == [
+        (7, ""),
+        (10, ""),
+        (13, ""),
+        (19, ""),
+    ]
+
+
+def test_a_rehearsal_draws_no_random_numbers() -> None:
+    text = "targets: [{constraints: [blur], transforms: [{noise: .1}]}]"
+    again = text.replace("blur", "blur, {blur: 3 + t}").replace("{noise: .1}", "{mul: 1 + t - t}, {noise: .1}")
+    assert torch.equal(run_of(HEAD + text).rng.get_state(), run_of(HEAD + again).rng.get_state())
 
 
 def test_a_device_that_is_not_there() -> None:
@@ -220,7 +258,8 @@ def scalar(images): return images.mean()
     ("target", "message"),
     [
         ("transforms: [crash]", "transform 'crash' of plugin 'bad' (acme 1) failed: AttributeError"),
-        ("transforms: [flat]", "transform 'flat' of plugin 'bad' (acme 1) returned [3, 8, 8] for images [1, 3, 8, 8]"),
+        ("transforms: [flat]", "transform 'flat' of plugin 'bad' (acme 1) returned [3, 8, 8], torch.float32 on cpu"),
+        ("transforms: [flat]", "not floats [B, 3, h, w] for images [1, 3, 8, 8]"),
         ("transforms: [fewer]", "returned [1, 1, 8, 8]"),
         ("constraints: [scalar]", "constraint 'scalar' of plugin 'bad' (acme 1) returned []"),
     ],
@@ -232,13 +271,13 @@ def test_a_component_that_breaks_its_contract_is_named(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "acme_bad", raising=False)
     entry = EntryPoint("bad", "acme_bad", "clipig")
-    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1")
+    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1", requires=[])
     registry = Registry([*entry_points(group="clipig"), entry])
     if "constraints" not in target:
         target += ", constraints: [blur]"
-    run = Run(check(read_yaml(f"{HEAD}targets: [{{{target}}}]", "a.yaml"), registry))
+    config = check(read_yaml(f"{HEAD}targets: [{{{target}}}]", "a.yaml"), registry)
     with pytest.raises(PluginError) as caught:
-        next(iter(run))
+        next(iter(Run(config)))
     assert message in str(caught.value)
 
 
