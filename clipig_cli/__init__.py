@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from clipig_cli.new_plugin import new_plugin
 from clipig_cli.plugins import plugins
 from clipig_cli.run import run
 from clipig_core.errors import ClipigError
@@ -20,6 +21,7 @@ def cli() -> None:
 
 cli.add_command(run)
 cli.add_command(plugins)
+cli.add_command(new_plugin)
 
 
 def main() -> None:

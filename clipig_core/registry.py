@@ -233,7 +233,7 @@ class Registry:
 
     def _suspects(self) -> str:
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
-        return f" ({'; '.join(lost)})" if lost else ""
+        return f" ({'; '.join(lost)}; see 'clipig plugins')" if lost else ""
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
