@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.errors import InputError, Problem
 from clipig_core.images import read_image
-
-_MODES = {"cubic": "bicubic", "linear": "bilinear", "nearest": "nearest"}
+from clipig_core.resample import resample
 
 
 class Canvas(Protocol):
@@ -32,13 +30,6 @@ class Canvas(Protocol):
 
     def resize(self, width: int, height: int, interpolation: str) -> None:
         """Change the resolution; `interpolation` is cubic, linear or nearest. Called without gradients."""
-
-
-def resample(images: Tensor, width: int, height: int, interpolation: str = "cubic") -> Tensor:
-    """[B, C, H, W] -> [B, C, height, width]. Values are not clamped, so cubic may overshoot."""
-    mode = _MODES[interpolation]
-    smooth: dict[str, Any] = {} if mode == "nearest" else {"antialias": True}
-    return F.interpolate(images, size=(height, width), mode=mode, **smooth)
 
 
 @torch.no_grad()

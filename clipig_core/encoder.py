@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch.nn.functional as F
 from torch import Tensor
+
+from clipig_core.resample import resample
 
 
 class Encoder(Protocol):
@@ -28,5 +29,5 @@ class Encoder(Protocol):
 def fit(images: Tensor, size: int) -> Tensor:
     """[B, 3, H, W] -> [B, 3, size, size] in [0, 1]: resized (bicubic, antialiased) if needed, then clamped."""
     if images.shape[-2:] != (size, size):
-        images = F.interpolate(images, size=(size, size), mode="bicubic", antialias=True)
+        images = resample(images, size, size)
     return images.clamp(0, 1)
