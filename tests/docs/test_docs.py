@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-import sys
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
@@ -146,21 +144,17 @@ def test_parameters_of_the_reference_are_declared(name: str) -> None:
             pytest.fail(f"{name} has no place")
 
 
-def test_plugin_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    init, functions, *rest = blocks(EXPANDED["docs/plugins.md"], "python")
-    package = tmp_path / "clipig_mirror"
-    package.mkdir()
-    (package / "__init__.py").write_text(init, "utf-8")
-    (package / "mirror.py").write_text(functions, "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in ("clipig_mirror", "clipig_mirror.mirror"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    for snippet in rest:
-        if snippet.startswith(("import", "from")):
-            exec(snippet, {})  # noqa: S102 - our own documentation
-    here = Registry([EntryPoint("mirror", "clipig_mirror", "clipig")])
-    assert [c.name for c in here.plugins[0].components] == ["random_mirror", "symmetry"]
-    assert here.find("transform", "random_mirror").random
+def test_the_plugin_guide_shows_every_file_of_its_example() -> None:
+    """From the beginning, as `clipig new-plugin` writes it, to a component of each kind."""
+    found = re.findall(r"^```{literalinclude} (\S+)$", EXPANDED["docs/plugins.md"], re.MULTILINE)
+    folders = (ROOT / "clipig_cli" / "template", ROOT / "tests" / "example_plugin")
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".yaml")]
+    assert {(DOCS / path).read_text() for path in found} == {path.read_text() for path in files}
+
+
+def test_the_readme_shows_what_new_plugin_writes() -> None:
+    (shown,) = blocks((ROOT / "README.md").read_text("utf-8"), "python")
+    assert shown == (ROOT / "clipig_cli" / "template" / "clipig_sepia" / "sepia.py").read_text()
 
 
 def test_the_readme_shows_the_example_as_it_is() -> None:
