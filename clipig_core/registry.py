@@ -237,7 +237,9 @@ class Registry:
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
-    return (entry.dist.name, entry.dist.version) if entry.dist else ("unknown", "0")
+    """Its name and version; half removed, a distribution may have neither."""
+    known = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
+    return known[0] or "unknown", known[1] or "0"
 
 
 def _check_requirements(entry: importlib.metadata.EntryPoint) -> None:

@@ -100,6 +100,15 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_harms_nobody(make: Make, 
         registry.find("transform", "glow")
 
 
+def test_a_distribution_of_which_only_the_entry_point_is_left(make: Make, tmp_path: Path) -> None:
+    left, whole = (make("s", provide("transforms", "swirl", f"{name}_s:swirl"), name) for name in ("acme", "bolt"))
+    (tmp_path / "acme_s.py").unlink()
+    (tmp_path / "acme_s.dist-info" / "METADATA").unlink()
+    plugins = Registry([left, whole]).plugins
+    assert [(plugin.distribution, plugin.version) for plugin in plugins] == [("bolt", "1.2"), ("unknown", "0")]
+    assert plugins[1].status == "broken"
+
+
 @pytest.mark.parametrize("requires", ["clipig>=99", "clipig (>=99)", "Clipig [fast] <0.1; python_version > '3'"])
 def test_a_plugin_for_another_version_of_clipig_is_not_even_imported(make: Make, requires: str) -> None:
     code = provide("transforms", "swirl", "acme_good:swirl") + FUNCTION
