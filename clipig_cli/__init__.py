@@ -10,6 +10,7 @@ import click
 from clipig_cli.new_plugin import new_plugin
 from clipig_cli.plugins import plugins
 from clipig_cli.run import run
+from clipig_cli.schema import schema
 from clipig_core.errors import ClipigError
 
 
@@ -22,6 +23,7 @@ def cli() -> None:
 cli.add_command(run)
 cli.add_command(plugins)
 cli.add_command(new_plugin)
+cli.add_command(schema)
 
 
 def main() -> None:

@@ -1,14 +1,24 @@
-"""`clipig plugins`: what there is."""
+"""`clipig plugins`: what there is, and what each component does and takes."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipig_cli.documentation import documentation, page
+from clipig_cli.text import beside, columns, echo, printable
+from clipig_core.errors import InputError, PluginError, unknown
+from clipig_core.hooks import KINDS
+
 if TYPE_CHECKING:
     from clipig_core.registry import Component, Plugin, Registry
+
+BROKEN = "BROKEN"
 
 
 @click.command()
@@ -24,9 +34,9 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -
     if name is not None:
         show(registry, name, as_json)
     elif as_json:
-        click.echo(json.dumps([describe(plugin) for plugin in registry.plugins], indent=2))
+        echo(json.dumps([describe(plugin) for plugin in registry.plugins], indent=2))
     else:
-        click.echo("\n".join(listing(registry.plugins)))
+        echo("\n".join(listing(registry, columns(otherwise=10_000))))
     if strict and any(plugin.status == "broken" for plugin in registry.plugins):
         ctx.exit(1)
 
@@ -43,68 +53,70 @@ def describe(plugin: Plugin) -> dict[str, Any]:
     }
 
 
-def listing(found: list[Plugin]) -> list[str]:
-    """A line for each plugin, then a line for each kind of component that it provides."""
+def listing(registry: Registry, width: int) -> list[str]:
+    """Each distribution with its plugins, a row for each kind of component that a plugin provides; then a count."""
+    table: dict[str, list[tuple[str, str, str]]] = {}
+    for plugin in registry.plugins:
+        group = table.setdefault(printable(f"{plugin.distribution} {plugin.version}"), [])
+        for number, (label, text) in enumerate(rows(registry, plugin)):
+            group.append(("" if number else printable(plugin.name), label, printable(text)))
+    widths = [max((len(row[column]) for group in table.values() for row in group), default=0) for column in (0, 1)]
     lines = []
-    for plugin in found:
-        lines.append(f"{plugin.name}  ({plugin.distribution} {plugin.version})  {plugin.status}")
-        lines += [f"  error: {error}" for error in plugin.errors]
-        kinds: dict[str, list[str]] = {}
-        for component in plugin.components:
-            kinds.setdefault(component.kind, []).append(component.name)
-        lines += [f"  {kind}: {', '.join(names)}" for kind, names in kinds.items()]
-    return lines
+    for distribution, group in table.items():
+        lines.append(click.style(distribution, bold=True))
+        for name, label, text in group:
+            wrapped = beside(f"  {name:<{widths[0]}}  {label:<{widths[1]}}  ", text, width)
+            lines += [click.style(line, fg="red") if label == BROKEN else line for line in wrapped]
+        lines.append("")
+    counts = Counter(plugin.status for plugin in registry.plugins)
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return [*lines, f"{len(registry.plugins)} plugins: {summary}".replace("broken", click.style(BROKEN, fg="red"))]
+
+
+def rows(registry: Registry, plugin: Plugin) -> Iterator[tuple[str, str]]:
+    """What is wrong with a plugin, then what it provides, by the names that configs use."""
+    if plugin.status != "ok" or not plugin.components:
+        yield plugin.status.upper(), "; ".join(plugin.errors)
+    for kind in KINDS:
+        names = [
+            next(iter(spellings(registry, c)), c.name) for c in plugin.components if c.kind == kind and not c.error
+        ]
+        if names:
+            yield kind, ", ".join(names)
+
+
+def spellings(registry: Registry, component: Component) -> list[str]:
+    """The names by which a config reaches a component, the plain one first; none if it is broken."""
+    found = []
+    for name in (component.name, f"{component.plugin.distribution}/{component.name}"):
+        with contextlib.suppress(LookupError):
+            if registry.find(component.kind, name) is component:
+                found.append(name)
+    return found
 
 
 def show(registry: Registry, name: str, as_json: bool) -> None:
-    """Everything that is declared about the components of this name."""
-    from clipig_core.errors import InputError, unknown
+    """Everything that is declared about the components of this name, as far as they can be loaded.
 
-    components = [c for plugin in registry.plugins for c in plugin.components if c.name == name]
-    if not components:
-        known = {component.name for plugin in registry.plugins for component in plugin.components}
-        raise InputError(f"{unknown('component', name, known)}; `clipig plugins` lists all")
+    Raises:
+        InputError: there are none.
+        PluginError: all of them are broken.
+    """
+    every = [component for plugin in registry.plugins for component in plugin.components]
+    found = [c for c in every if name in (c.name, f"{c.plugin.distribution}/{c.name}")]
+    if not found:
+        raise InputError(f"{unknown('component', name, {c.name for c in every})}; `clipig plugins` lists all")
+    entries, problems = [], []
+    for component in found:
+        try:
+            entries.append(documentation(component, *spellings(registry, component)[:1]))
+        except PluginError as error:
+            problems.append(printable(str(error)))
+    if not entries:
+        raise PluginError("\n".join(problems))
+    for problem in problems:
+        echo(problem, err=True)
     if as_json:
-        click.echo(json.dumps([documentation(component) for component in components], indent=2))
+        echo(json.dumps(entries, indent=2))
     else:
-        click.echo("\n\n".join("\n".join(page(documentation(component))) for component in components))
-
-
-def documentation(component: Component) -> dict[str, Any]:
-    """What a component declares, for JSON. Imports it."""
-    return {
-        "kind": component.kind,
-        "name": component.name,
-        "plugin": component.plugin.name,
-        "distribution": component.plugin.distribution,
-        "doc": component.doc,
-        "random": component.random,
-        "resizes": component.resizes,
-        "parameters": [
-            {
-                "name": param.name,
-                "type": param.type_name,
-                "optional": param.optional,
-                "required": param.required,
-                **({} if param.required else {"default": param.default}),
-                "variables": list(param.variables) if param.numeric else [],
-                "doc": param.param.doc,
-            }
-            for param in component.params.values()
-        ],
-    }
-
-
-def page(entry: dict[str, Any]) -> list[str]:
-    """The documentation of a component, for people."""
-    flags = {"random": "Draws random numbers.", "resizes": "Changes the resolution."}
-    lines = [f"{entry['kind']} {entry['name']}  ({entry['plugin']}, {entry['distribution']})", "", entry["doc"]]
-    said = [text for flag, text in flags.items() if entry[flag]]
-    if said:
-        lines += ["", " ".join(said)]
-    for param in entry["parameters"]:
-        default = "required" if param["required"] else f"default {param['default']}"
-        lines += ["", f"  {param['name']}: {param['type']}, {default}", f"    {param['doc']}"]
-        if param["variables"]:
-            lines.append(f"    Expressions may use: {', '.join(param['variables'])}")
-    return lines
+        echo("\n\n".join("\n".join(page(entry, columns(otherwise=80))) for entry in entries))

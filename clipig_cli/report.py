@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from tqdm import tqdm
 
+from clipig_cli.text import printable
 from clipig_core.config import Config
 from clipig_core.run import Run, Step
 from clipig_core.statistics import Statistics
@@ -126,11 +127,6 @@ def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
     text = io.StringIO()
     yaml.dump(_quoted(config.dump()), text)
     return "".join(f"# {printable(line)}\n" for line in head) + text.getvalue()
-
-
-def printable(line: str) -> str:
-    """A line with escapes for characters that would end it, or that a terminal would obey."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+*/()-][A-Za-z0-9_.,+*/() <>=-]*")

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from tests.cli.support import clipig, command, environment, install, names
+
 CONFIG = """\
 model: emoji
 device: cpu
@@ -32,38 +34,6 @@ targets:
       - noise: .1
 """
 BARE = "device: cpu\nresolution: 16\nepochs: 2\ntargets:\n  - constraints:\n      - blur: 3\n"
-
-Done = subprocess.CompletedProcess[str]
-
-
-def command() -> str:
-    found = shutil.which("clipig", path=Path(sys.executable).parent) or shutil.which("clipig")
-    assert found
-    return found
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", **more}
-
-
-def clipig(folder: Path, *args: str | Path, stdin: str = "", **more: str) -> Done:
-    """One run of the command in `folder`; it must not end with a traceback."""
-    done = subprocess.run(
-        [command(), *map(str, args)],
-        cwd=folder,
-        env=environment(**more),
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def pixels(path: Path) -> bytes:
@@ -102,50 +72,6 @@ def test_the_options_of_old_are_there(tmp_path: Path) -> None:
         assert f"{short}, {long} " in text
     assert "--repeat" in text
     assert "--seed" in text
-
-
-def test_plugins_lists_all_built_in_ones(tmp_path: Path) -> None:
-    done = clipig(tmp_path, "plugins", "--strict")
-    assert (done.returncode, done.stderr) == (0, "")
-    for line in ("geometry  (clipig ", "filters  (clipig ", "  transform: ", "  model: emoji", "  constraint: "):
-        assert line in done.stdout
-    assert "broken" not in done.stdout
-
-
-def test_plugins_as_json(tmp_path: Path) -> None:
-    found = {plugin["name"]: plugin for plugin in json.loads(clipig(tmp_path, "plugins", "--json").stdout)}
-    assert found["filters"]["distribution"] == "clipig"
-    assert found["filters"]["status"] == "ok"
-    assert {"kind": "transform", "name": "blur", "error": ""} in found["filters"]["components"]
-
-
-def test_disabled_plugins(tmp_path: Path) -> None:
-    done = clipig(tmp_path, "plugins", "--json", "--strict", CLIPIG_DISABLE="filters")
-    assert done.returncode == 0
-    status = {plugin["name"]: plugin["status"] for plugin in json.loads(done.stdout)}
-    assert status["filters"] == "disabled"
-    assert status["geometry"] == "ok"
-
-
-def install(folder: Path, name: str, code: str) -> Path:
-    """A third-party distribution with one plugin."""
-    (folder / f"{name}.py").write_text(code)
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[clipig]\n{name} = {name}\n")
-    return folder
-
-
-@pytest.mark.parametrize("code", ["raise RuntimeError('no licence')", "import sys; sys.exit('no licence')"])
-def test_a_broken_plugin_is_listed_and_fails_only_strict(tmp_path: Path, code: str) -> None:
-    path = str(install(tmp_path, "acme_bad", code))
-    done = clipig(tmp_path, "plugins", PYTHONPATH=path)
-    assert done.returncode == 0
-    assert "acme_bad  (acme_bad 1.0)  broken\n  error: " in done.stdout
-    assert "no licence" in done.stdout
-    assert "filters  (clipig " in done.stdout
-    assert clipig(tmp_path, "plugins", "--strict", PYTHONPATH=path).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -248,20 +174,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.stderr.splitlines()[-1] == "saved out/x.png"
     assert "target 'target', means over the run:" in done.stderr
     return path
-
-
-def test_component_page(tmp_path: Path) -> None:
-    done = clipig(tmp_path, "plugins", "random_shift")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "transform random_shift  (geometry, clipig)" in done.stdout
-    assert "offset: list of 2 or 4 floats, required" in done.stdout
-    assert "Expressions may use: time, resolution, learnrate" in done.stdout
-    found = json.loads(clipig(tmp_path, "plugins", "blur", "--json").stdout)
-    assert [(entry["kind"], entry["parameters"][0]["name"]) for entry in found] == [
-        ("transform", "kernel_size"),
-        ("constraint", "kernel_size"),
-    ]
-    assert found[0]["parameters"][0]["default"] == [3, 3]
 
 
 def test_a_run_writes_a_picture_and_its_config(folder: Path) -> None:

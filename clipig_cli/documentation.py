@@ -1,0 +1,195 @@
+"""What a component declares, for programs and for people, and an example of its use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from clipig_cli.text import beside, printable
+from clipig_core.errors import InputError, Place
+from clipig_core.expressions import VARIABLES
+from clipig_core.nodes import Node
+from clipig_core.params import Declaration, File, declarations
+from clipig_core.schedule import FrameTime
+
+if TYPE_CHECKING:
+    from clipig_core.registry import Component
+
+
+def documentation(component: Component, spelling: str = "") -> dict[str, Any]:
+    """What a component declares, for JSON; `spelling` is how a config names it. Imports it.
+
+    Raises:
+        PluginError: it cannot be loaded.
+    """
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "plugin": component.plugin.name,
+        "distribution": component.plugin.distribution,
+        "version": component.plugin.version,
+        "doc": prose(component.doc),
+        "random": component.random,
+        "resizes": component.resizes,
+        "parameters": [_parameter(declaration) for declaration in component.params.values()],
+        "example": example(component, spelling or component.name),
+    }
+
+
+def _parameter(declaration: Declaration) -> dict[str, Any]:
+    return {
+        "name": declaration.name,
+        "type": declaration.type_name,
+        "optional": declaration.optional,
+        "required": declaration.required,
+        **({} if declaration.required else {"default": plain(declaration.default)}),
+        "min": declaration.param.min,
+        "max": declaration.param.max,
+        "above": declaration.param.above,
+        "lengths": declaration.lengths,
+        "choices": declaration.scalar if isinstance(declaration.scalar, tuple) else declaration.words,
+        "variables": declaration.variables if declaration.numeric else (),
+        "doc": declaration.param.doc,
+    }
+
+
+def plain(default: Any) -> Any:
+    """A default as JSON has it."""
+    if isinstance(default, tuple):
+        return tuple(map(plain, default))
+    return default.value if isinstance(default, FrameTime) else default
+
+
+def prose(doc: str) -> str:
+    """A docstring for those who use the component: without its example and the sections for callers from Python."""
+    doc = re.split(r"^(?:Raises|Args|Returns|Yields):", EXAMPLE.sub("", doc), maxsplit=1, flags=re.MULTILINE)[0]
+    return re.sub(r"Raises \w+ if", "It is an error if", doc).strip()
+
+
+# For people
+
+
+def page(entry: dict[str, Any], width: int) -> list[str]:
+    """The documentation of a component, for people."""
+    lines = [
+        f"{entry['kind']} {entry['name']}",
+        f"of the plugin {entry['plugin']} ({entry['distribution']} {entry['version']})",
+    ]
+    for paragraph in filter(None, [*entry["doc"].split("\n\n"), *(FLAGS[flag] for flag in FLAGS if entry[flag])]):
+        as_it_is = re.search(r"^(\s|[-*] )", paragraph, re.MULTILINE)  # lists and code
+        lines += ["", *(paragraph.splitlines() if as_it_is else beside("", paragraph, width))]
+    if entry["parameters"]:
+        lines += ["", "Parameters", *_columns({p["name"]: [_type(p), p["doc"]] for p in entry["parameters"]}, width)]
+    if entry["kind"] in SECTIONS:
+        from clipig_core import config
+
+        own = ", ".join(declarations(getattr(config, SECTIONS[entry["kind"]])))
+        lines += ["", f"Every {entry['kind']} also takes {own}."]
+    groups = dict.fromkeys(group for p in entry["parameters"] for group in p["variables"])
+    if groups:
+        names = {group: [", ".join(VARIABLES[group])] for group in groups}
+        lines += ["", "Variables of expressions", *_columns(names, width)]
+    lines += ["", "Example", *textwrap.indent(entry["example"], "  ").splitlines()]
+    return [printable(line) for line in lines]
+
+
+FLAGS = {
+    "random": "Draws random numbers, anew for each view.",
+    "resizes": "Changes the resolution, so it cannot be used in postproc.",
+}
+SECTIONS = {"constraint": "Constraint", "feature": "Feature"}
+"""The kinds to whose parameters the core adds its own, and the section of the config that declares them."""
+
+
+def _columns(entries: dict[str, list[str]], width: int) -> list[str]:
+    """Names on the left; on the right texts, each of which begins a line."""
+    room = max(map(len, entries))
+    return [
+        line
+        for name, texts in entries.items()
+        for number, text in enumerate(texts)
+        for line in beside(f"  {'' if number else name:<{room}}  ", text, width)
+    ]
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    """Type, bounds and default."""
+    limits = {"above": parameter["above"], "from": parameter["min"], "to": parameter["max"]}
+    bounds = " ".join(
+        f"{word} {limit:{'g' if isinstance(limit, float) else ''}}"
+        for word, limit in limits.items()
+        if limit is not None
+    )
+    default = "required" if parameter["required"] else f"default {written(parameter['default'])}"
+    return ", ".join(filter(None, [parameter["type"], bounds, default]))
+
+
+def written(value: Any) -> str:
+    """A value as one would write it in YAML."""
+    if isinstance(value, tuple):
+        return " ".join(map(written, value))
+    if isinstance(value, str):
+        return value or '""'
+    return "none" if value is None else json.dumps(plain(value))
+
+
+# Examples
+
+EXAMPLE = re.compile(r"^Example: *(\S.*)\n?", re.MULTILINE)
+
+_TARGET = "targets:\n  - features:\n      - text: strawberry"
+CONFIGS = {
+    "transform": f"{_TARGET}\n    transforms:\n      - {{use}}",
+    "constraint": f"{_TARGET}\n    constraints:\n      - {{use}}",
+    "loss": f"{_TARGET}\n        loss: {{name}}",
+    "feature": "targets:\n  - features:\n      - {name}: {value}",
+}
+"""Where a component stands in a config, by its kind; those of other kinds are parameters of the run."""
+
+
+def example(component: Component, name: str) -> str:
+    """A config that uses the component under a name.
+
+    Its parameters are those of a line `Example: ...` in the docstring, which holds the YAML behind the name; else they
+    are the defaults, and for required ones a value that the declaration allows.
+    """
+    if name.startswith("."):
+        name = f"my-clip{name}"
+    elif not re.fullmatch(r"[A-Za-z_][\w./@-]*", name):
+        name = json.dumps(name)
+    value = example_value(component)
+    use = f"{name}: {value}" if value else name
+    if component.kind in CONFIGS:
+        return CONFIGS[component.kind].format(use=use, name=name, value=value)
+    return f"{component.kind}:\n  {use}\n{_TARGET}" if value else f"{component.kind}: {name}\n{_TARGET}"
+
+
+def example_value(component: Component) -> str:
+    """What stands behind the name in the example; empty if there is nothing to say."""
+    declared = EXAMPLE.search(component.doc)
+    if declared:
+        return declared[1].strip()
+    params = component.params.values()
+    values = {p.name: written(_allowed(p) if p.required else p.default) for p in params if p.default is not None}
+    if len(params) == len(values) == 1:
+        return "".join(values.values())
+    return f"{{{', '.join(f'{name}: {value}' for name, value in values.items())}}}" if values else ""
+
+
+def _allowed(declaration: Declaration) -> Any:
+    """A value for a parameter that has no default."""
+    scalar, bounds = declaration.scalar, declaration.param
+    others = {bool: True, str: "some text", File: "my-file.png", list: []}
+    if isinstance(scalar, tuple) or scalar in others:
+        return scalar[0] if isinstance(scalar, tuple) else others[scalar]
+    above = None if bounds.above is None else math.floor(bounds.above) + 1
+    for number in (1, bounds.min, bounds.max, above):
+        if number is not None:
+            with contextlib.suppress(InputError):
+                declaration.convert(Node.of(number, Place("example")))
+                return number
+    return 1

@@ -1,0 +1,286 @@
+"""The language of configs as a JSON Schema, read from the declarations.
+
+It is written in draft 7, which every version of every editor reads. It never refuses what clipig accepts; what a
+schema cannot know, such as the value of an expression, it lets pass. Forms are ordered, and `anyOf` and `oneOf` chosen,
+so that yaml-language-server says what is wrong, not that no form fits, and completes a name with its example.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clipig_cli.documentation import example_value, plain, prose, written
+from clipig_cli.plugins import spellings
+from clipig_core import config
+from clipig_core.errors import InputError, PluginError
+from clipig_core.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
+from clipig_core.hooks import KINDS
+from clipig_core.nodes import read_yaml
+from clipig_core.params import LARGEST, Declaration, File, declarations
+from clipig_core.registry import Component, Registry
+
+Schema = dict[str, Any]
+
+TYPES: dict[Any, list[str]] = {
+    bool: ["boolean", "string"],
+    int: ["integer", "string"],
+    str: ["string", "number"],
+    File: ["string"],
+    list: ["array", "boolean", "number", "string"],
+}
+"""What may be written for a type; all others are numbers, or texts of expressions."""
+
+NULL: Schema = {"type": "null"}
+KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component, the names by which configs reach it, and the schema of what may stand behind them."""
+
+    component: Component
+    spellings: list[str]
+    schema: Schema
+
+    @property
+    def name(self) -> str | None:
+        """The name that editors offer; the ending of a model file is none."""
+        return None if self._ending else self.spellings[0]
+
+    @property
+    def others(self) -> list[str]:
+        """The patterns of all other names."""
+        if self._ending:  # of a path, which may have slashes at its end
+            return [rf".*{any_case(self.component.name)}[./\\]*"]
+        return [literally(name) for name in self.spellings[1:]]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it needs no parameters."""
+        return not any(param.required for param in self.component.params.values())
+
+    @property
+    def _ending(self) -> bool:
+        return self.component.kind == "model" and self.component.name.startswith(".")
+
+
+class Builder:
+    """Writes the schema. `left_out` tells what of the plugins is broken."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.definitions: dict[str, Schema] = {}
+        self.left_out = [f"{plugin.describe()}: {error}" for plugin in registry.plugins for error in plugin.errors]
+        self.entries: dict[str, list[Entry]] = {kind: [] for kind in KINDS}
+        for component in (component for plugin in registry.plugins for component in plugin.components):
+            names = spellings(registry, component)
+            if names:
+                try:
+                    self.entries[component.kind].append(Entry(component, names, self.component(component)))
+                except PluginError as error:
+                    self.left_out.append(str(error))
+
+    def config(self) -> Schema:
+        """The whole schema.
+
+        Not even `targets` are required, as they may stand in another one of the files that a run merges.
+        """
+        settings = self.section(config.Settings)
+        settings["device"]["pattern"] = f"^(?:{config._DEVICE.pattern})$"
+        properties = {
+            **settings,
+            **{kind: self.choice(kind, default) for kind, default in config.CHOICES.items()},
+            "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
+            "targets": list_of(self.target(), "What the picture should be."),
+            "postproc": list_of(self.stage(), "Steps that change the pixels directly, before each epoch."),
+        }
+        return {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            **mapping(properties),
+            "definitions": dict(sorted(self.definitions.items())),
+        }
+
+    def target(self) -> Schema:
+        """A target, which needs features or constraints."""
+        transforms, constraints = (use(self.entries[kind]) for kind in ("transform", "constraint"))
+        properties = {
+            **self.section(config.Target),
+            "features": list_of(self.feature(), "What the views should look like."),
+            "transforms": list_of(transforms, "What the model is shown of the picture, in this order."),
+            "constraints": list_of(constraints, "What the pixels obey, without the model."),
+        }
+        needs = [{"required": [name]} for name in ("features", "constraints")]
+        return mapping(properties, config.Target, anyOf=needs)
+
+    def feature(self) -> Schema:
+        """A feature, which has exactly one source."""
+        own, sources = self.section(config.Feature), self.entries["feature"]
+        losses = [name for entry in self.entries["loss"] for name in entry.spellings if name == name.lower()]
+        own["loss"] = {"description": own["loss"]["description"], "default": own["loss"]["default"], **words(losses)}
+        needs = [{"required": [name]} for entry in sources for name in entry.spellings if name not in own]
+        return named(sources, own, config.Feature, oneOf=needs or [False])
+
+    def stage(self) -> Schema:
+        """A stage of post-processing, which needs a transform; all of its transforms keep the resolution."""
+        own = self.section(config.Stage)
+        keeping = [entry for entry in self.entries["transform"] if not entry.component.resizes]
+        needs = {"not": {"propertyNames": {"enum": [*own]}}}
+        return {"oneOf": [named(keeping, own, config.Stage, **needs), alone(keeping)]}
+
+    def choice(self, kind: str, default: str) -> Schema:
+        """A component of the run, by name, or by name with parameters."""
+        entries = self.entries[kind]
+        offered = {"enum": [entry.name for entry in entries if entry.name and entry.alone]}
+        return {
+            "description": f"The {kind}: a name, or one name with parameters.",
+            "default": default,
+            "oneOf": [
+                named(entries, {}, minProperties=1, maxProperties=1),
+                {"anyOf": [offered, alone(entries)]},
+            ],
+        }
+
+    def component(self, component: Component) -> Schema:
+        """What may stand behind the name of a component: parameters by name, the first one alone, or nothing."""
+        params = component.params
+        own = self.section(config.Constraint) if component.kind == "constraint" else {}
+        required = [name for name, param in params.items() if param.required]
+        forms = [mapping({**self.parameters(params), **own}, required=required)]
+        if params and required in ([], [*params][:1]):
+            forms += [form for form in self.forms(next(iter(params.values()))) if form != NULL]
+        if not required:
+            forms.append(NULL)
+        schema = {"description": prose(component.doc), **_examples(component), "oneOf": forms}
+        return self.define(f"{component.kind} {component.plugin.distribution}/{component.name}", schema)
+
+    def section(self, section: type) -> dict[str, Schema]:
+        """The parameters of a section of the config."""
+        return self.parameters(declarations(section))
+
+    def parameters(self, params: Mapping[str, Declaration]) -> dict[str, Schema]:
+        """What is known about each parameter; a default as it is written."""
+        found: dict[str, Schema] = {}
+        for name, param in params.items():
+            found[name] = {"description": param.param.doc}
+            if param.variables:
+                found[name]["description"] += f"\n\nExpressions may use: {', '.join(param.variables)}."
+            if not param.required and param.default is not None:
+                found[name]["default"] = written(param.default) if param.lengths else plain(param.default)
+            found[name] |= any_of(self.forms(param))
+        return found
+
+    def forms(self, param: Declaration) -> list[Schema]:
+        """What a parameter accepts, by type: one value, a list of them, nothing."""
+        one = self.value(param)
+        forms = [one]
+        if param.lengths and param.scalar is not list:
+            lengths = [{"minItems": length, "maxItems": length} for length in sorted({1, *param.lengths}, reverse=True)]
+            forms.append({"type": "array", "items": one, "anyOf": lengths})
+        if param.optional or param.scalar is list:
+            forms.append(NULL)
+        return forms
+
+    def value(self, param: Declaration) -> Schema:
+        """What an element of a parameter accepts."""
+        if isinstance(param.scalar, tuple):
+            return words(param.scalar)
+        schema: Schema = {"type": TYPES.get(param.scalar, ["number", "string"])}
+        if not param.numeric:
+            return schema
+        bounds = {"minimum": param.param.min, "exclusiveMinimum": param.param.above, "maximum": param.param.max}
+        also = [*param.words, *(("yes", "no", "on", "off") if param.scalar is bool else ())]
+        known = ", ".join([*also, *param.variables]) or "no variables"
+        return {
+            **schema,
+            **{rule: bound for rule, bound in bounds.items() if bound is not None},
+            "allOf": [self.define(f"expression with {known}", expression(param.variables, also))],
+        }
+
+    def define(self, name: str, schema: Schema) -> Schema:
+        """A reference to a schema that is kept once. Not all editors read references with escapes."""
+        key = re.sub("[^0-9A-Za-z]+", "-", name)
+        while self.definitions.setdefault(key, schema) != schema:
+            key += "-"
+        return {"$ref": f"#/definitions/{key}"}
+
+
+def mapping(properties: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
+    """A mapping of these names and no others; what it is says the section."""
+    about = {"description": inspect.getdoc(section)} if section else {}
+    return {**about, "type": "object", **rules, "properties": properties, "additionalProperties": False}
+
+
+def named(entries: Sequence[Entry], own: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
+    """A mapping from names of components to their parameters, beside the names `own`."""
+    offered = {entry.name: entry.schema for entry in entries if entry.name}
+    others = {f"^(?:{pattern})$": entry.schema for entry in entries for pattern in entry.others}
+    return mapping({**offered, **own}, section, patternProperties=others, **rules)
+
+
+def alone(entries: Sequence[Entry]) -> Schema:
+    """Names of components that need no parameters."""
+    enough = [entry for entry in entries if entry.alone]
+    known = texts([*(literally(e.name) for e in enough if e.name), *(other for e in enough for other in e.others)])
+    return {**known, "patternErrorMessage": "Unknown, or not without parameters, as in 'name: value'."}
+
+
+def use(entries: Sequence[Entry]) -> Schema:
+    """An element of a list: components by name alone, or as a mapping from names to parameters."""
+    return {"oneOf": [named(entries, {}, minProperties=1), alone(entries)]}
+
+
+def list_of(items: Schema, description: str) -> Schema:
+    """A list, which may also be left blank."""
+    return {"description": description, **any_of([{"type": "array", "items": items}, NULL])}
+
+
+def any_of(forms: Sequence[Schema]) -> Schema:
+    """One of several forms, if there are several."""
+    return {"anyOf": [*forms]} if len(forms) > 1 else forms[0]
+
+
+def words(known: Sequence[str]) -> Schema:
+    """One of some words in capital or small letters."""
+    return {"anyOf": [{"enum": [*known]}, texts(map(any_case, known))]}
+
+
+def expression(groups: Sequence[str], also: Sequence[str]) -> Schema:
+    """Numbers that are not too large, and texts in which every name is known."""
+    names = {*FUNCTIONS, *RANDOM, *CONSTANTS, *KEYWORDS, *(name for group in groups for name in VARIABLES[group])}
+    known = "|".join([*sorted(names), *map(any_case, also)])
+    inside = "[0-9A-Za-z_]"  # of a name or a number
+    tokens = f"(?:[^0-9A-Za-z_#]|[0-9]{inside}*(?!{inside})|(?:{known})(?!{inside}))+"
+    comment = r"(?:#[\s\S]*)?"
+    return {
+        "pattern": texts([tokens + comment])["pattern"],
+        "patternErrorMessage": f"Not an expression. It may use: {', '.join([*also, *groups]) or 'no variables'}.",
+        "minimum": -LARGEST,
+        "maximum": LARGEST,
+    }
+
+
+def texts(patterns: Iterable[str]) -> Schema:
+    """Texts that are one of some patterns, or have letters beyond ASCII, whose other forms only Python knows."""
+    return {"type": "string", "pattern": rf"^(?:{'|'.join(patterns)})$|[^\x00-\x7F]"}
+
+
+def any_case(text: str) -> str:
+    """The pattern of a text in capital or small letters."""
+    return "".join(f"[{c.lower()}{c.upper()}]" if c.isascii() and c.isalpha() else literally(c) for c in text)
+
+
+def literally(text: str) -> str:
+    """The pattern of a text, valid in all dialects of patterns."""
+    return re.sub(r"[\\^$.|?*+()\[\]{}]", r"\\\g<0>", text)
+
+
+def _examples(component: Component) -> Schema:
+    """The example of a component, unless its author wrote something that is no YAML."""
+    try:
+        value = read_yaml(example_value(component), "example").plain_value()
+    except InputError:
+        return {}
+    return {} if value is None else {"examples": [value]}
