@@ -43,43 +43,30 @@ def banded(images: Tensor) -> bool:
 
 
 class Banded:
-    """A matrix [m, n] whose rows are zero except near the diagonal, as blocks of rows."""
+    """A matrix [m, n] whose rows are zero except near the diagonal, as blocks of rows; `transposed` is [n, m]."""
 
-    def __init__(self, matrix: Tensor) -> None:
-        self.shape = matrix.shape
+    def __init__(self, matrix: Tensor, transposed: Banded | None = None) -> None:
+        self.rows = len(matrix)
         self.blocks: list[tuple[slice, slice, Tensor]] = []
-        for start in range(0, len(matrix), BLOCK):
-            rows = matrix[start : start + BLOCK]
-            used = rows.any(0).nonzero()
-            columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-            self.blocks.append((slice(start, start + len(rows)), columns, rows[:, columns].contiguous()))
+        for start in range(0, self.rows, BLOCK):
+            block = matrix[start : start + BLOCK]
+            used = block.any(0).nonzero()[:, 0].tolist() or [0]
+            columns = slice(used[0], used[-1] + 1)
+            self.blocks.append((slice(start, start + len(block)), columns, block[:, columns].contiguous()))
+        self.transposed = transposed or Banded(matrix.T, self)
 
     def down(self, images: Tensor) -> Tensor:
         """[B, C, n, W] -> [B, C, m, W]"""
-        result = images.new_empty(*images.shape[:2], self.shape[0], images.shape[3])
+        result = images.new_empty(*images.shape[:2], self.rows, images.shape[3])
         for rows, columns, block in self.blocks:
             result[:, :, rows] = block @ images[:, :, columns]
         return result
 
     def across(self, images: Tensor) -> Tensor:
         """[B, C, H, n] -> [B, C, H, m]"""
-        result = images.new_empty(*images.shape[:3], self.shape[0])
+        result = images.new_empty(*images.shape[:3], self.rows)
         for rows, columns, block in self.blocks:
             result[..., rows] = images[..., columns] @ block.T
-        return result
-
-    def down_back(self, gradient: Tensor) -> Tensor:
-        """The gradient [B, C, n, W] for that of the result of `down`."""
-        result = gradient.new_zeros(*gradient.shape[:2], self.shape[1], gradient.shape[3])
-        for rows, columns, block in self.blocks:
-            result[:, :, columns] += block.T @ gradient[:, :, rows]
-        return result
-
-    def across_back(self, gradient: Tensor) -> Tensor:
-        """The gradient [B, C, H, n] for that of the result of `across`."""
-        result = gradient.new_zeros(*gradient.shape[:3], self.shape[1])
-        for rows, columns, block in self.blocks:
-            result[..., columns] += gradient[..., rows] @ block
         return result
 
 
@@ -98,7 +85,7 @@ class _Product(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.down.down_back(ctx.across.across_back(gradient)), None, None
+        return ctx.down.transposed.down(ctx.across.transposed.across(gradient)), None, None
 
 
 @lru_cache(maxsize=128)

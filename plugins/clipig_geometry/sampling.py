@@ -56,27 +56,30 @@ class Resampled(Views):
         y = rows.index.to(self.dtype)[:, :, None] + (0.5 - height / 2)
         axes, grid = [], []
         for (by_x, by_y, offset), reach, size in zip(self._lines(), self.reach, (width, height), strict=True):
-            place = by_x * x + by_y * y + (offset + (size - 1) / 2)
-            axis = _needed(place, reach[0] * columns.span + reach[1] * rows.span, size)
+            # A pixel (x, y) comes from by_x * x + by_y * y + offset, the sum of a term for its column and one for its row.
+            column, row = by_x * x + (offset + (size - 1) / 2), by_y * y
+            extent = reach[0] * columns.span + reach[1] * rows.span
+            axis = _needed(column.amin((1, 2)) + row.amin((1, 2)), extent, size)
             # grid_sample counts from -1 to 1 along each side.
-            grid.append((2 * (place - axis.index[:, :1, None]) + 1) / axis.index.shape[1] - 1)
+            scale = 2 / axis.index.shape[1]
+            grid.append(scale * (column - axis.index[:, :1, None]) + (scale / 2 - 1) + scale * row)
             axes.append(axis)
         images = self.source.read(*axes)
-        whole = torch.stack(grid, 3).expand(len(images), -1, -1, -1)
-        return F.grid_sample(images, whole, mode="bilinear", padding_mode="zeros", align_corners=False)
+        places = torch.stack(grid, 3).expand(len(images), -1, -1, -1)
+        return F.grid_sample(images, places, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     def _lines(self) -> list[tuple[Tensor, ...]]:
         """For x and y: the three columns of the matrix, each [B, 1, 1]."""
         return [line[:, :, None, None].unbind(1) for line in self.matrix.unbind(1)]
 
 
-def _needed(place: Tensor, extent: float, size: int) -> Axis:
-    """The pixels between which places [B, h, w] lie that are at most `extent` apart, as far as there are any."""
+def _needed(least: Tensor, extent: float, size: int) -> Axis:
+    """The pixels around places that are `extent` apart at most, and not below `least` [B], as far as there are any."""
     count = math.ceil(min(extent, size)) + 3
     if count >= size:
-        return Axis.run(0, size, place.device)
-    first = place.amin((1, 2)).floor().clamp(0, size - count)
-    return Axis.run(first.long(), count, place.device)
+        return Axis.run(0, size, least.device)
+    first = least.floor().clamp(0, size - count)
+    return Axis.run(first.long(), count, least.device)
 
 
 def uniform(images: Views, low: float, high: float, rng: torch.Generator) -> Tensor:

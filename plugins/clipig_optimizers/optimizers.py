@@ -24,7 +24,7 @@ Momentum = Annotated[float, Param("The part of a step that the next one repeats.
 
 def adam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015), the default."""
-    return torch.optim.Adam(parameters, lr=0.01, betas=betas, eps=eps)
+    return torch.optim.Adam(parameters, lr=0.01, betas=betas, eps=eps, fused=True)
 
 
 def adamw(
@@ -34,7 +34,7 @@ def adamw(
     weight_decay: Annotated[float, Param("How much of every value a step takes away, times its size.", min=0)] = 0.01,
 ) -> torch.optim.Optimizer:
     """Adam that also pulls all values towards zero (Loshchilov and Hutter 2019)."""
-    return torch.optim.AdamW(parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def nadam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
