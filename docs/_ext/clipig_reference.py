@@ -56,12 +56,19 @@ def _component(same: list[Component]) -> str:
         _prose(entry["doc"]),
         *([f"*{' '.join(flags)}*"] if flags else []),
         *([_table(same[0].params.values(), variables=False)] if same[0].params else []),
-        *(example(component.kind, component.name) for component in same if _has_example(component)),
+        *(_shown(component) for component in same if _has_example(component)),
         f"From the plugin `{entry['plugin']}`.",
     ]
     return "\n\n".join(parts)
 
 
+def _shown(component: Component) -> str:
+    """The example, and a mark where `clipig_pictures` puts a picture of what it does."""
+    picture = f"```{{shown}} {component.kind} {component.name}\n```\n\n" if component.kind in PICTURED else ""
+    return picture + example(component.kind, component.name)
+
+
+PICTURED = ("transform", "constraint")
 FLAGS = {
     "random": "Draws anew for each view.",
     "resizes": "Changes the resolution, so it cannot be used in post-processing.",
@@ -212,6 +219,7 @@ def _without_signature(_app: Sphinx, _what: str, _name: str, described: object, 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Hook into Sphinx."""
+    app.setup_extension("clipig_pictures")
     app.connect("source-read", _replace)
     app.connect("env-get-outdated", _outdated)
     app.connect("autodoc-process-signature", _without_signature)
