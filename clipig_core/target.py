@@ -232,7 +232,7 @@ class Target:
         views: Images = image
         for use in self.config.transforms:
             if use.component.random and views.shape[0] < self.batch_size:
-                views = pixels(views).expand(self.batch_size, -1, -1, -1)
+                views = Pixels(pixels(views), self.batch_size)
             views = call(use, views, use.arguments(scope.variables, scope.draw), scope)
         return pixels(views)
 

@@ -75,18 +75,19 @@ Images = Tensor | Views
 
 
 class Pixels(Views):
-    """Images that are there. Those that share their memory (`expand`) get their gradients summed up in one picture."""
+    """Images that are there; or one that stands for `batch` of them, and gets the sum of their gradients."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, batch: int = 1) -> None:
         self.images = images
-        self.shape, self.dtype, self.device = images.shape, images.dtype, images.device
+        self.shape = torch.Size((max(batch, len(images)), *images.shape[1:]))
+        self.dtype, self.device = images.dtype, images.device
 
     def read(self, columns: Axis, rows: Axis) -> Tensor:
         if columns.start is not None and rows.start is not None:
             left, top = columns.start, rows.start
-            return self.images[:, :, top : top + rows.index.shape[1], left : left + columns.index.shape[1]]
-        shared = self.images.stride(0) == 0
-        picked: Tensor = _Pick.apply(self.images[:1] if shared else self.images, rows.index, columns.index)
+            picked = self.images[:, :, top : top + rows.index.shape[1], left : left + columns.index.shape[1]]
+        else:
+            picked = _Pick.apply(self.images, rows.index, columns.index)
         return picked.expand(self.shape[0], -1, -1, -1)
 
 
