@@ -18,7 +18,9 @@ def command() -> str:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", **more}
+    """That of the tests, but for what it says about a terminal."""
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    return {**env, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default", **more}
 
 
 def clipig(folder: Path, *args: str | Path, stdin: str = "", **more: str) -> Done:

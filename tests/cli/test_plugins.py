@@ -12,7 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from clipig_cli import cli
 from clipig_cli.documentation import documentation, example
 from clipig_cli.plugins import spellings
 from clipig_core import config
@@ -156,8 +158,7 @@ def test_what_works_of_a_broken_plugin_is_listed_by_the_names_that_configs_use(a
 
 def on_a_terminal(folder: Path, *args: str, **more: str) -> str:
     ours, theirs = pty.openpty()
-    env = {name: value for name, value in environment().items() if name != "NO_COLOR"} | more
-    subprocess.run([command(), *args], cwd=folder, env=env, stdout=theirs, check=True, timeout=60)
+    subprocess.run([command(), *args], cwd=folder, env=environment(**more), stdout=theirs, check=True, timeout=60)
     shown = os.read(ours, 1_000_000).decode()
     os.close(theirs)
     os.close(ours)
@@ -204,8 +205,9 @@ def test_a_page_tells_everything(tmp_path: Path) -> None:
         (".pt", ["  model: my-clip.pt\n"]),
     ],
 )
-def test_what_pages_tell(tmp_path: Path, name: str, pieces: list[str]) -> None:
-    text = page(tmp_path, name)
+def test_what_pages_tell(name: str, pieces: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(cli, ["plugins", name]).stdout
     assert not [piece for piece in pieces if piece not in text]
 
 
