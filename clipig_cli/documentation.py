@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clipig_cli.text import beside, printable
 from clipig_core.errors import InputError, Place
 from clipig_core.expressions import VARIABLES
-from clipig_core.nodes import Node
+from clipig_core.nodes import Node, read_yaml
 from clipig_core.params import Declaration, File, declarations
 from clipig_core.schedule import FrameTime
 
@@ -129,11 +129,14 @@ def _type(parameter: dict[str, Any]) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as one would write it in YAML."""
+    """A value as one would write it in YAML, also inside of brackets."""
     if isinstance(value, tuple):
         return " ".join(map(written, value))
     if isinstance(value, str):
-        return value or '""'
+        with contextlib.suppress(InputError):
+            if read_yaml(f"[{value}]", "text").plain_value() == [value]:
+                return value
+        return json.dumps(value, ensure_ascii=False)
     return "none" if value is None else json.dumps(plain(value))
 
 

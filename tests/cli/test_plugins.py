@@ -67,7 +67,9 @@ def every(
     rest: Annotated[float | None, Param("The rest.")] = None,
     when: Annotated[FrameTime, Param("A time.")] = FrameTime(0.5),
     flag: Annotated[bool, Param("A flag.")] = False,
-    text: Annotated[str, Param("A text.")] = "",
+    empty: Annotated[str, Param("A text.")] = "",
+    text: Annotated[str, Param("A text.")] = "yes: no, 1",
+    truth: Annotated[str, Param("A text.")] = "true",
 ):
     return images
 '''
