@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 import click
+import torch
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from tqdm import tqdm
@@ -98,11 +99,24 @@ class Reporter:
         with contextlib.suppress(OSError, ValueError):
             click.echo(text, err=True)
 
+    def heading(self) -> str:
+        """How the picture was made, as comments for the config beside it."""
+        packages = ("clipig", "torch", "torchvision", "clip-anytorch")
+        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+        seed, run = self.run.config.constant("seed"), self.run
+        lines = [
+            f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
+            f"with {versions}, on {run.device}, {str(run.dtype).removeprefix('torch.')}",
+            f"seed {seed}, {self.done} of {run.epochs - run.start_epoch} epochs, {self.seconds:.1f} s",
+            *self.lines(),
+        ]
+        return "".join(f"# {printable(line)}\n" for line in lines)
+
     def lines(self) -> list[str]:
         """The statistics, for people."""
         pixels = self.run.image[0].clamp(0, 1)
-        mean, std = pixels.mean().item(), pixels.std().item()
-        saturation = (pixels - pixels.mean(0)).abs().mean().item()
+        colored = (pixels - pixels.mean(0)).abs()
+        mean, std, saturation = torch.stack([pixels.mean(), pixels.std(), colored.mean()]).tolist()
         return [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}", *self.statistics.lines()]
 
 
@@ -110,23 +124,14 @@ def _is_terminal() -> bool:
     return bool(sys.stderr and not sys.stderr.closed and sys.stderr.isatty())
 
 
-def sidecar(config: Config, run: Run, reporter: Reporter) -> str:
-    """The whole config as YAML, headed by comments; it can be run again as it is."""
-    packages = ("clipig", "torch", "torchvision", "clip-anytorch")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    head = [
-        f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
-        f"with {versions}, on {run.device}",
-        f"seed {config.constant('seed')}, {reporter.done} of {run.epochs - run.start_epoch} epochs, "
-        f"{reporter.seconds:.1f} s",
-        *reporter.lines(),
-    ]
+def as_yaml(config: Config) -> str:
+    """The whole config; it can be run again as it is."""
     yaml = YAML(typ="rt")
     yaml.width = 110
     yaml.default_flow_style = None
     text = io.StringIO()
     yaml.dump(_quoted(config.dump()), text)
-    return "".join(f"# {printable(line)}\n" for line in head) + text.getvalue()
+    return text.getvalue()
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.+*/()-][A-Za-z0-9_.,+*/() <>=-]*")

@@ -8,14 +8,17 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from clipig_core.errors import ClipigError
 
 if TYPE_CHECKING:
+    from clipig_cli.report import Reporter
+    from clipig_cli.saver import Saver
     from clipig_core.config import Config
+    from clipig_core.run import Run
 
 INTERRUPTED = 130
 
@@ -80,9 +83,9 @@ def make(config: Config, stem: str) -> bool:
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        from clipig_cli.report import Reporter, sidecar
-        from clipig_core.images import to_png
-        from clipig_core.output import Output, save
+        from clipig_cli.report import Reporter
+        from clipig_cli.saver import Saver
+        from clipig_core.output import Output
         from clipig_core.run import Run
 
         config.bind()
@@ -90,34 +93,36 @@ def make(config: Config, stem: str) -> bool:
         interrupts.cleanup = output.release
         try:
             run = Run(config)
-            reporter = Reporter(config, run, output.image)
-
-            def write(image: Any) -> None:
-                text = sidecar(config, run, reporter)
-                png = to_png(image, {"clipig": text})
-                save(output.config, text.encode())
-                save(output.image, png)
-
             interrupts.running = True
-            try:
-                with reporter:
-                    for step in run:
-                        if reporter.update(step) and step.epoch < run.epochs - 1:
-                            write(step.image)
-                        if interrupts.received:
-                            break
-            except ClipigError:
-                if reporter.done:  # what was made so far is not lost
-                    write(run.image)
-                    reporter.finish(output.image)
-                raise
-            write(run.image)
+            with Reporter(config, run, output.image) as reporter, Saver(output) as saver:
+                train(run, reporter, saver, interrupts)
             if interrupts.received:
                 reporter.say(f"interrupted after {reporter.done} of {run.epochs - run.start_epoch} epochs")
             reporter.finish(output.image)
             return not interrupts.received
         finally:
             output.release()
+
+
+def train(run: Run, reporter: Reporter, saver: Saver, interrupts: Interrupts) -> None:
+    """Go through the epochs, save now and then, and in the end; what was made is saved even if an epoch fails."""
+    from clipig_cli.report import as_yaml
+
+    text = as_yaml(run.config)
+    try:
+        for step in run:
+            if reporter.update(step) and step.epoch < run.epochs - 1:
+                saver.save(step.image, reporter.heading() + text)
+            if interrupts.received:
+                break
+    except ClipigError:
+        if reporter.done:
+            saver.save(run.image, reporter.heading() + text)
+            saver.wait()
+            reporter.finish(saver.output.image)
+        raise
+    saver.save(run.image, reporter.heading() + text)
+    saver.wait()
 
 
 class Interrupts:

@@ -56,7 +56,7 @@ class Resampled(Views):
         y = rows.index.to(self.dtype)[:, :, None] + (0.5 - height / 2)
         axes, grid = [], []
         for (by_x, by_y, offset), reach, size in zip(self._lines(), self.reach, (width, height), strict=True):
-            # A pixel (x, y) comes from by_x * x + by_y * y + offset, the sum of a term for its column and one for its row.
+            # by_x * x + by_y * y + offset, as a term for the column of a pixel and one for its row.
             column, row = by_x * x + (offset + (size - 1) / 2), by_y * y
             extent = reach[0] * columns.span + reach[1] * rows.span
             axis = _needed(column.amin((1, 2)) + row.amin((1, 2)), extent, size)

@@ -465,7 +465,7 @@ def late(parameters):
         ("transforms: [leave]", "transform 'leave' of plugin 'acme_all' (acme_all 1.0) failed: SystemExit: 0"),
         (
             "features: [{text: cat, loss: scalar}]",
-            "loss 'scalar' of plugin 'acme_all' (acme_all 1.0) returned [], not a loss [B]",
+            "loss 'scalar' of plugin 'acme_all' (acme_all 1.0) returned [], torch.float32 on cpu, not floats [B]",
         ),
         ("optimizer: none", "optimizer 'none' of plugin 'acme_all' (acme_all 1.0) returned NoneType"),
         ("optimizer: late", "optimizer 'late' of plugin 'acme_all' (acme_all 1.0) failed: RuntimeError: too late"),
