@@ -89,7 +89,7 @@ class Builder:
         Not even `targets` are required, as they may stand in another one of the files that a run merges.
         """
         settings = self.section(config.Settings)
-        settings["device"]["pattern"] = f"^(?:{config._DEVICE.pattern})$"
+        settings["device"]["pattern"] = f"^(?:{config.DEVICE.pattern})$"
         properties = {
             **settings,
             **{kind: self.choice(kind, default) for kind, default in config.CHOICES.items()},

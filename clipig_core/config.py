@@ -137,7 +137,7 @@ class Stage:
 CHOICES = {"optimizer": "adam", "canvas": "rgb", "model": "ViT-B/32"}
 """The components that a config picks one of, and the default of each."""
 
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass
@@ -432,7 +432,7 @@ class _Checker(_Collector):
 
     def config(self, node: Node) -> Config:
         settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init"))
-        if "device" in settings and not _DEVICE.fullmatch(str(settings["device"].source)):
+        if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",
                 settings["device"].node.place,

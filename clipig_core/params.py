@@ -187,7 +187,10 @@ class Declaration:
             items = []
             for element in node.value:
                 with self._at(element):
-                    items.append(self._item(element))
+                    item = self._item(element)
+                    if not isinstance(item, Expression):  # wrong whatever the expressions beside it will be
+                        self.finish(item)
+                    items.append(item)
         elif isinstance(node.value, str) and self.lengths and self.numeric:
             items = list(split_list(node.value, self._allowed()))
         else:

@@ -165,6 +165,7 @@ def test_values(name: str, text: str, wanted: object) -> None:
         ("size", "[]", "0 values given"),
         ("size", "1 2 3", "3 values given"),
         ("size", "[1, res]", "several values"),
+        ("size", "[t * 9, 0]", "a.yaml:1:9: size: 0 is below the minimum of 1"),
         ("size", "'[1, 2, 3]'", "3 values given"),
         ("size", "4 0", "below the minimum of 1"),
         ("size", "[[1], [2]]", "a list is not a value"),
