@@ -1,24 +1,28 @@
-"""Make the pictures of README and docs: `python docs/make_pictures.py`, a few minutes on two cores.
+"""Make the pictures of README and docs: `python docs/make_pictures.py`, about a quarter of an hour on two cores.
 
-Every picture of the gallery has the config of `examples/strawberry.yaml`, with another word and the same seed.
+`python docs/make_pictures.py zebra boat` makes only some. `gallery` and `backgrounds` are sheets: all their pictures
+have the config of `examples/strawberry.yaml`, with another word and the same seed. The others are the examples, each
+with the name of its config.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipig_core.config import Config, check
+from clipig_core.config import Config, check, read
 from clipig_core.images import to_png
 from clipig_core.nodes import Node, read_file
 from clipig_core.registry import Registry
 from clipig_core.run import Run
 
 ROOT = Path(__file__).parent.parent
-SHARED = ROOT / "examples" / "strawberry.yaml"
+EXAMPLES = ROOT / "examples"
 WORDS = (
     *("owl", "lion", "octopus", "penguin", "rose", "cactus", "banana", "pizza", "hamburger", "hot beverage"),
     *(
@@ -35,32 +39,25 @@ WORDS = (
     ),
 )
 COLORS = ("red heart on a white background", "red heart on a blue background", "red heart on a green background")
+TOGETHER = {"frame": ("hamburger", "frame")}  # what is meant to be added to another config
 ZOOM = 2
 LABEL = 14
 
 
-def config_for(word: str, registry: Registry, seed: int) -> Config:
-    """The shared config with another word."""
-    shared = read_file(str(SHARED))
+def example(name: str) -> Image.Image:
+    """The picture of an example."""
+    files = [str(EXAMPLES / f"{one}.yaml") for one in TOGETHER.get(name, (name,))]
+    return picture(read(files, {"device": "cpu"}, Registry()))
+
+
+def sheet(words: Sequence[str], columns: int) -> Image.Image:
+    """Pictures of words in rows, each with its word below."""
+    shared = read_file(str(EXAMPLES / "strawberry.yaml"))
     plain = shared.plain_value()
-    plain["targets"][0]["features"] = [{"text": word}]
-    return check(Node.of({**plain, "seed": seed}, shared.place), registry)
-
-
-def picture(word: str, registry: Registry, seed: int) -> Image.Image:
-    """The picture of a word, enlarged, with the word below."""
-    run = Run(config_for(word, registry, seed))
-    for _ in run:
-        pass
-    small = Image.open(io.BytesIO(to_png(run.image, {})))
-    tile = Image.new("RGB", (small.width * ZOOM, small.height * ZOOM + LABEL), "white")
-    tile.paste(small.resize((small.width * ZOOM, small.height * ZOOM), Image.Resampling.BICUBIC))
-    ImageDraw.Draw(tile).text((4, tile.height - LABEL + 1), word, fill="black")
-    return tile
-
-
-def sheet(tiles: list[Image.Image], columns: int) -> Image.Image:
-    """Tiles in rows."""
+    tiles = []
+    for word in words:
+        plain["targets"][0]["features"] = [{"text": word}]
+        tiles.append(labelled(picture(check(Node.of(plain, shared.place), Registry())), word))
     width, height = tiles[0].size
     rows = -(-len(tiles) // columns)
     whole = Image.new("RGB", (columns * width, rows * height), "white")
@@ -69,17 +66,41 @@ def sheet(tiles: list[Image.Image], columns: int) -> Image.Image:
     return whole
 
 
+def picture(config: Config) -> Image.Image:
+    """What a config makes, enlarged."""
+    run = Run(config)
+    for _ in run:
+        pass
+    small = Image.open(io.BytesIO(to_png(run.image, {})))
+    return small.resize((small.width * ZOOM, small.height * ZOOM), Image.Resampling.BICUBIC)
+
+
+def labelled(image: Image.Image, text: str) -> Image.Image:
+    """A picture with a line of text below."""
+    tile = Image.new("RGB", (image.width, image.height + LABEL), "white")
+    tile.paste(image)
+    ImageDraw.Draw(tile).text((4, image.height + 1), text, fill="black")
+    return tile
+
+
+PICTURES: dict[str, Callable[[], Image.Image]] = {
+    "gallery": functools.partial(sheet, WORDS, 5),
+    "backgrounds": functools.partial(sheet, COLORS, 3),
+    **{path.stem: functools.partial(example, path.stem) for path in sorted(EXAMPLES.glob("*.yaml"))},
+}
+
+
 def main() -> None:
-    """Write the sheets."""
+    """Write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PICTURES))
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "pictures")
     args = parser.parse_args()
-    registry = Registry()
+    if unknown := {*args.names} - PICTURES.keys():
+        parser.error(f"there is no picture of {', '.join(unknown)}")
     args.out.mkdir(parents=True, exist_ok=True)
-    for name, words, columns in (("gallery", WORDS, 5), ("backgrounds", COLORS, 3), ("strawberry", ("strawberry",), 1)):
-        tiles = [picture(word, registry, args.seed) for word in words]
-        sheet(tiles, columns).save(args.out / f"{name}.jpg", quality=90, optimize=True)
+    for name in args.names or PICTURES:
+        PICTURES[name]().save(args.out / f"{name}.jpg", quality=90, optimize=True)
 
 
 if __name__ == "__main__":
