@@ -1,101 +1,60 @@
-"""What an epoch costs beside the bare encoder.
-
-    python benchmarks/epoch.py [--epochs 10] [--json FILE]
-
-The ceiling is the forward and backward pass of the same encoder, with frozen weights, on as many images of its input
-size, at the same precision, in the same process, alternating with the epochs. The figure is the ratio of the medians.
-The weights are random: they cost what OpenAI's cost, and need no download.
-"""
+"""An epoch beside the bare encoder."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import tempfile
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from typing import cast
 
 import torch
 
-from clipig_core.clip_encoder import CLIP
-from clipig_core.config import check
-from clipig_core.errors import Place
-from clipig_core.nodes import Node, read_file
-from clipig_core.registry import Registry
+from benchmarks.cases import Case, bare, cases, count_views
+from benchmarks.session import Session, Work
+from benchmarks.tables import Table
+from clipig_core.clip_encoder import MEAN, STD, ClipEncoder, rebuild
 from clipig_core.run import Run
 
-VIT_B_32 = (512, 224, 12, 768, 32, 77, 49408, 512, 8, 12)
-STRAWBERRY = Path(__file__).parent.parent / "examples" / "strawberry.yaml"
 
-
-def cases() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names and configs; every one is for the random-weight ViT-B/32."""
-    plain = {"features": [{"text": "a strawberry"}]}
-    yield "batch 1, 224x224, no transforms", {"resolution": 224, "targets": [plain]}
-    strawberry = read_file(str(STRAWBERRY)).plain_value()
-    target = {**strawberry["targets"][0], "batch_size": 5}
-    yield (
-        "batch 5, 512x512, transforms of examples/strawberry.yaml",
-        {"resolution": 512, "canvas": strawberry["canvas"], "targets": [target]},
+def measure(session: Session) -> Iterator[Table]:
+    """Seconds of an epoch, and of what it is measured against."""
+    yield Table(
+        "epoch",
+        "`bare s` is the forward and backward pass of the same encoder, nothing else, on as many images of its input "
+        "size, at the same precision, in the same process, in turns with the epochs; `ratio` is epoch / bare. "
+        "`plain s` is the same pass of `clip`'s own model in float32 with weights that are not frozen, in one piece: "
+        "a script that uses it as it comes cannot be faster; `gain` is plain / epoch.",
+        {case.name: dict(figures(session, case)) for case in cases(session.device)},
     )
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """How long some work takes, until the device is done."""
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+def figures(session: Session, case: Case) -> dict[str, float]:
+    """One row."""
+    run = session.run(case.config, case.model)
+    steps = iter(run)
+    next(steps)  # chooses the chunk
+    found = session.medians({"epoch": lambda: next(steps), "bare": bare(run)}, seconds=15)
+    exact = iter(session.run(case.config, case.model, precision="float32"))
+    other = session.medians({"float32": lambda: next(exact), "plain": plain(run)}, seconds=6, least=2)
+    return {
+        "views": count_views(run),
+        "epoch s": found["epoch"],
+        "bare s": found["bare"],
+        "ratio": found["epoch"] / found["bare"],
+        "goal": case.goal,
+        "float32 s": other["float32"],
+        "plain s": other["plain"],
+        "gain": other["plain"] / found["epoch"],
+    }
 
 
-def measure(config: dict[str, Any], model: str, epochs: int, registry: Registry) -> dict[str, float]:
-    """Median seconds of an epoch and of the bare encoder, and their ratio."""
-    place = Place("benchmark")
-    given = {**config, "model": model, "epochs": epochs + 1, "seed": 1}
-    run = Run(check(Node.of(given, place), registry))
-    assert run.encoder is not None
-    encoder, steps = run.encoder, iter(run)
-    target = run.targets[0]
-    count = target.batch_size if target.random else 1
-    views = torch.rand(count, 3, encoder.image_size, encoder.image_size, device=run.device)
+def plain(run: Run) -> Work:
+    """A pass of the model as the `clip` package builds it."""
+    encoder = cast(ClipEncoder, run.encoder)
+    model = rebuild(encoder.model.state_dict(), "benchmark").to(run.device).requires_grad_()
+    images = torch.rand(count_views(run), 3, encoder.image_size, encoder.image_size, device=run.device)
+    mean, std = (torch.tensor(color, device=run.device)[:, None, None] for color in (MEAN, STD))
 
-    def bare() -> None:
-        encoder.encode_image(views.detach().requires_grad_()).sum().backward()
+    def work() -> None:
+        pixels = images.detach().requires_grad_()
+        model.encode_image((pixels - mean) / std).sum().backward()
 
-    seconds(lambda: next(steps), run.device)  # warm up both
-    seconds(bare, run.device)
-    pairs = [(seconds(lambda: next(steps), run.device), seconds(bare, run.device)) for _ in range(epochs)]
-    epoch, ceiling = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return {"epoch_s": round(epoch, 4), "ceiling_s": round(ceiling, 4), "ratio": round(epoch / ceiling, 3)}
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=10, help="measured epochs of each case")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
-    args = parser.parse_args()
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
-    machine = f"{device}, {os.cpu_count()} cores, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    print(machine)
-    print(f"{'random-weight ViT-B/32, float32':<58}{'epoch':>10}{'ceiling':>10}{'ratio':>8}")
-    registry, results = Registry(), {}
-    with tempfile.TemporaryDirectory() as folder:
-        model = str(Path(folder) / "random.pt")
-        torch.manual_seed(0)
-        torch.save(CLIP(*VIT_B_32).state_dict(), model)
-        for name, config in cases():
-            results[name] = result = measure(config, model, args.epochs, registry)
-            print(f"{name:<58}{result['epoch_s']:>9.3f}s{result['ceiling_s']:>9.3f}s{result['ratio']:>8.2f}")
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine, "cases": results}, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return work

@@ -1,0 +1,1 @@
+"""What clipig costs: `python -m benchmarks` measures it and prints tables."""

@@ -1,0 +1,63 @@
+"""Epochs in a process of their own, for what a process can tell of its memory only once: `python -m benchmarks.epochs`.
+
+Reads `{"config", "settings", "seconds"}` from standard input, prints `{"epoch_s", "loaded_mb", "peak_mb", "chunk"}`.
+Without such a process, memory that an earlier run left behind would count, or hide what a later one needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.session import Session
+
+MEGABYTE = 1_000_000
+
+
+def main() -> None:
+    """Do what standard input says."""
+    order = json.load(sys.stdin)
+    device = order["settings"]["device"]
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(device, Path(folder))
+        run = session.run(order["config"], order["settings"]["model"])
+        steps = iter(run)
+        forget_peak(device)
+        loaded = peak_bytes(device)
+        seconds = session.medians({"epoch": lambda: next(steps)}, order["seconds"], least=2)["epoch"]
+    chunk = run.sight.chunk if run.sight else None
+    found = {
+        "epoch_s": seconds,
+        "loaded_mb": loaded / MEGABYTE,
+        "peak_mb": peak_bytes(device) / MEGABYTE,
+        "chunk": chunk,
+    }
+    json.dump(found, sys.stdout)
+
+
+def forget_peak(device: str) -> None:
+    """Forget how much memory loading took. Where the system cannot, that counts, too."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # of Linux
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory in use so far."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+if __name__ == "__main__":
+    main()

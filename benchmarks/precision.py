@@ -1,0 +1,114 @@
+"""What number formats and compiling change: the time of an epoch, and the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.session import Session
+from benchmarks.tables import Rows, Table
+from clipig_core.errors import RunError
+from clipig_core.images import to_png
+from clipig_core.output import Output, save
+from clipig_core.run import Run
+
+SHIFTED = """
+    resolution: 224
+    targets:
+      - batch_size: {batch}
+        features:
+          - text: a strawberry
+        transforms:
+          - random_shift: 0 1
+    """
+
+STRAWBERRY = Path(__file__).parent.parent / "examples" / "strawberry.yaml"
+
+WAYS: dict[str, dict[str, Any]] = {
+    "float32": {"precision": "float32"},
+    "bfloat16": {"precision": "bfloat16"},
+    "float16": {"precision": "float16"},
+    "auto, compile: true": {"compile": True},
+}
+
+SLOW = 15.0
+"""Seconds of an epoch after which there is no second one."""
+
+
+def measure(session: Session) -> Iterator[Table]:
+    """Seconds of an epoch in each format, and how far the pictures are apart."""
+    yield Table(
+        "precision",
+        "Seconds of an epoch, ViT-B/32, 224x224. `gain` is float32 / this. `first s` is the first epoch, "
+        "which compiles if that is asked for.",
+        rows(session),
+    )
+    yield Table(
+        "precision: pictures",
+        "100 epochs of examples/strawberry.yaml (emoji model). `difference` is the mean absolute difference of the "
+        "pixels, from 0 to 1, to the first row; `similarity` is that of the whole picture and the text, by the model "
+        "in float32.",
+        pictures(session),
+    )
+
+
+def rows(session: Session) -> Rows:
+    """A row for each format and batch size."""
+    found: Rows = {}
+    for batch in session.some((1, 5, 20)):
+        for name, settings in WAYS.items():
+            seconds, first = epoch(session, SHIFTED.format(batch=batch), settings)
+            exact = found.get(f"float32, batch {batch}", {"epoch s": seconds})["epoch s"]
+            gain = exact / seconds if isinstance(exact, float) and seconds else None
+            found[f"{name}, batch {batch}"] = {"epoch s": seconds, "gain": gain, "first s": first}
+    return found
+
+
+def epoch(session: Session, config: str, settings: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Seconds of an epoch, and of the first one; None if the machine cannot do it."""
+    steps = iter(session.run(config, **settings))
+    try:
+        first = session.clock(lambda: next(steps))
+    except RunError:  # there is nothing to compile with
+        return None, None
+    if first > SLOW and "compile" not in settings:
+        return first, first
+    return session.medians({"epoch": lambda: next(steps)}, seconds=4, least=3)["epoch"], first
+
+
+def pictures(session: Session) -> Rows:
+    """A row for each picture; the last one shows how far pictures of the same config can be apart."""
+    text, epochs = STRAWBERRY.read_text(), 2 if session.quick else 100
+    ways: dict[str, dict[str, Any]] = {
+        "float32": {"precision": "float32"},
+        "bfloat16": {"precision": "bfloat16"},
+        "float32, another seed": {"precision": "float32", "seed": 2},
+    }
+    runs = {name: session.run(text, "emoji", epochs=epochs, **settings) for name, settings in ways.items()}
+    images = {name: finished(run) for name, run in runs.items()}
+    exact, first = runs["float32"], images["float32"]
+    if session.pictures:
+        output = Output.claim(f"{session.pictures}/", "precision")
+        save(output.image, to_png(torch.cat([first, images["bfloat16"]], dim=3), {}))
+        output.release()
+    return {
+        name: {"difference": float((image - first).abs().mean()), "similarity": similarity(exact, image)}
+        for name, image in images.items()
+    }
+
+
+def finished(run: Run) -> Tensor:
+    """[1, 3, H, W] in [0, 1] after all epochs."""
+    for _ in run:
+        pass
+    return run.image.clamp(0, 1)
+
+
+def similarity(run: Run, image: Tensor) -> float:
+    """In percent, of an image and the first feature of a run."""
+    assert run.sight is not None
+    return 100 * float(run.sight.features(image)[0] @ run.targets[0].features[0].vector)

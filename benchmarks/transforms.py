@@ -1,0 +1,111 @@
+"""What each transform costs beside the encoder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from benchmarks.session import Session, Work
+from benchmarks.tables import Rows, Table
+from clipig_core.config import Use
+from clipig_core.encoder import fit
+from clipig_core.schedule import Now
+from clipig_core.target import Scope, call
+from clipig_core.views import Images, Pixels, pixels
+
+ARGUMENTS = {
+    "add": ".1 0 -.1",
+    "blur": "5",
+    "border": "{{size: 4, color: 0 0 0}}",
+    "bwnoise": ".1",
+    "center_crop": "{half}",
+    "clamp": "0 1",
+    "contrast": "1.2",
+    "crop": ".25 .25 .5 .5",
+    "edge": "{{kernel_size: 3}}",
+    "fnoise": ".1",
+    "mean": ".5",
+    "mul": "1 .9 .8",
+    "noise": ".1",
+    "pad": "{{size: 16, mode: wrap}}",
+    "quantize": "1/8",
+    "random_crop": "{half}",
+    "random_rotate": "-10 10",
+    "random_scale": ".8 1.2",
+    "random_shift": "-.1 .1",
+    "random_translate": ".1 .1",
+    "repeat": "2",
+    "resize": "224",
+    "rnoise": "{{std: .1, resolution: 32}}",
+    "rotate": "10",
+    "saturation": "1.2",
+    "shift": ".1 .1",
+}
+"""Of each built-in transform; `half` is half the side of the picture."""
+
+SIDES = {224: 5, 512: 5, 2048: 2}
+"""Sides of the picture, and how many views."""
+
+
+def measure(session: Session) -> Iterator[Table]:
+    """The cost of each transform."""
+    scope = Scope(Now(0, 1), {}, random.Random(0), torch.Generator(session.device).manual_seed(0))
+    passed = pass_seconds(session)
+    names = list(ARGUMENTS)[:4] if session.quick else list(ARGUMENTS)
+    rows: Rows = {name: {} for name in [*names, "(resizing to 224x224)"]}
+    for side in session.some([*SIDES]):
+        picture = torch.rand(1, 3, side, side, device=session.device, requires_grad=True)
+        for name in rows:
+            work = (
+                resizing(picture, SIDES[side])
+                if name not in ARGUMENTS
+                else transforming(session, name, picture, SIDES[side], scope)
+            )
+            seconds = session.medians({"work": work}, seconds=0.3, least=3)["work"]
+            rows[name][f"{side}x{side}"] = seconds / SIDES[side] / passed
+    about = (
+        "Forward and backward pass of a transform for one view of a picture of this size, all of its pixels being "
+        "looked at, as a share of a pass of ViT-B/32 for one view, "
+        f"which takes {passed:.3f} s here (batch of 5). Resizing is what the largest views go through anyway."
+    )
+    yield Table("transforms", about, rows)
+
+
+def pass_seconds(session: Session) -> float:
+    """A pass of the encoder for one of five views."""
+    encoder = session.run("{resolution: 224, targets: [{features: [{text: a strawberry}]}]}").encoder
+    assert encoder is not None
+    images = torch.rand(5, 3, encoder.image_size, encoder.image_size, device=session.device)
+
+    def work() -> None:
+        encoder.encode_image(images.detach().requires_grad_()).sum().backward()
+
+    return session.medians({"pass": work}, seconds=3)["pass"] / 5
+
+
+def transforming(session: Session, name: str, picture: Tensor, views: int, scope: Scope) -> Work:
+    """What happens to a picture of which a target with this transform makes its views."""
+    arguments = ARGUMENTS[name].format(half=picture.shape[3] // 2)
+    config = session.config(f"targets: [{{transforms: [{{{name}: {arguments}}}], constraints: [{{blur: 3}}]}}]")
+    config.bind()
+    use: Use = config.targets[0].transforms[0]
+
+    def work() -> None:
+        back(call(use, Pixels(picture, views), use.arguments({}, scope.draw), scope), picture)
+
+    return work
+
+
+def resizing(picture: Tensor, views: int) -> Work:
+    """What happens to views of which none is of the size that the encoder reads."""
+    return lambda: back(fit(Pixels(picture, views).pixels(), 224), picture)
+
+
+def back(views: Images, picture: Tensor) -> None:
+    """The backward pass, from all pixels of the views to the picture."""
+    made = pixels(views)
+    if made.requires_grad:
+        torch.autograd.grad(made, picture, torch.ones_like(made))
