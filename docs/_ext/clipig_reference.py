@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from ruamel.yaml import YAML
 
 from clipig_cli import cli
-from clipig_cli.plugins import documentation
+from clipig_cli.documentation import documentation
 from clipig_core import config
+from clipig_core.hooks import KINDS
 from clipig_core.params import Declaration, declarations
 from clipig_core.registry import VARIABLES, Component, Registry
 from clipig_core.schedule import FrameTime
@@ -27,9 +27,21 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent.parent
-EXAMPLES: dict[str, dict[str, str]] = YAML(typ="safe").load(Path(__file__).with_name("examples.yaml"))
 MARKER = re.compile(r"^```\{clipig-(?P<what>\w+)\} ?(?P<argument>.*)\n```$", re.MULTILINE)
-IN_A_TARGET = {"feature": "features", "loss": "features", "transform": "transforms", "constraint": "constraints"}
+
+
+def _names(kind: str) -> list[str]:
+    """One name of each built-in function of a kind: its own, or that of the default, or the first."""
+    names: dict[str, str] = {}
+    for component in (c for plugin in Registry().plugins if plugin.built_in for c in plugin.components):
+        if component.kind == kind:
+            usual = component.name in (component.target.rpartition(":")[2], config.CHOICES.get(kind))
+            names[component.target] = component.name if usual else names.get(component.target, component.name)
+    return list(names.values())
+
+
+EXAMPLES = {kind: _names(kind) for kind in KINDS}
+"""The names under which the reference shows examples, by kind."""
 
 
 def expand(text: str) -> str:
@@ -80,18 +92,10 @@ def _has_example(component: Component) -> bool:
 
 
 def example(kind: str, name: str) -> str:
-    """A whole config that uses the component, as a fenced block. Raises KeyError if `examples.yaml` has none."""
-    value = EXAMPLES[kind][name]
-    comment = f"# sketch: {value} is a file of yours\n" if "my-" in value else ""
-    if kind not in IN_A_TARGET:
-        text = f"{kind}: {value}\ntargets:\n  - features:\n      - text: strawberry"
-    elif kind == "feature":
-        text = f"targets:\n  - features:\n      - {name}: {value}"
-    elif kind == "loss":
-        text = f"targets:\n  - features:\n      - text: strawberry\n        loss: {value}"
-    else:
-        text = f"targets:\n  - features:\n      - text: strawberry\n    {IN_A_TARGET[kind]}:\n      - {name}: {value}"
-    return f"```yaml\n{comment}{text}\n```"
+    """A whole config that uses the component, as a fenced block; a sketch if it names a file of the reader's."""
+    text = documentation(Registry().find(kind, name))["example"]
+    sketch = "# sketch: with a file of yours\n" if re.search(r"\bmy-", text) else ""
+    return f"```yaml\n{sketch}{text}\n```"
 
 
 def section(name: str) -> str:

@@ -24,6 +24,8 @@ def pyramid(
 
     Coarse planes move large areas with one step, so colours and shapes come before texture. After Fort and Whitaker
     2025, "Direct Ascent Synthesis".
+
+    Example: {planes: 8}
     """
     return Pyramid(_sizes(width, height, planes), device)
 

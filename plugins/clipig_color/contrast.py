@@ -15,7 +15,10 @@ def contrast(
     images: Tensor,
     factor: Annotated[float, Param("0 is plain gray, 1 the image as it is, 2 doubles its contrast.", min=0)] = 1.0,
 ) -> Tensor:
-    """Move each value away from the mean gray of the image, or towards it. The result is clamped to [0, 1]."""
+    """Move each value away from the mean gray of the image, or towards it. The result is clamped to [0, 1].
+
+    Example: .4
+    """
     adjusted: Tensor = adjust_contrast(images, factor)
     return adjusted
 
@@ -24,6 +27,8 @@ def limit_contrast(images: Tensor, above: Above = None, below: Below = None, los
     """Push the contrast of each channel above or below a threshold.
 
     It is the mean of the pixels that are brighter than the channel's mean, minus the mean of those that are darker.
+
+    Example: {below: .2}
     """
     # As distances from the mean, so that a plain channel, which has neither, has the contrast 0.
     distances = images - images.mean((2, 3), keepdim=True)

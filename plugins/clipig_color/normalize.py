@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Param
+from clipig_core.device import numbers
 from clipig_core.penalty import Loss, difference
 
 
@@ -20,10 +21,12 @@ def keep_normalized(
     """Pull the image towards a version of itself whose channels fill a range exactly.
 
     A plain channel is pulled to `min`. Raises ValueError if a `min` is above its `max`.
+
+    Example: {min: .2, max: .6}
     """
     if any(low > high for low, high in zip(min, max, strict=True)):
         raise ValueError(f"min {min} is above max {max}")
-    wanted_low, wanted_high = (images.new_tensor(color)[:, None, None] for color in (min, max))
+    wanted_low, wanted_high = (numbers(color, images)[:, None, None] for color in (min, max))
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
     span = torch.where(high > low, high - low, 1)
     return 10 * difference(images, (images - low) / span * (wanted_high - wanted_low) + wanted_low, loss)

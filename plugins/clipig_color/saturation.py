@@ -17,7 +17,10 @@ def saturation(
         float, Param("0 is black and white, 1 the image as it is, 2 doubles its saturation.", min=0)
     ] = 1.0,
 ) -> Tensor:
-    """Move each pixel away from its gray value, or towards it. The result is clamped to [0, 1]."""
+    """Move each pixel away from its gray value, or towards it. The result is clamped to [0, 1].
+
+    Example: .2
+    """
     adjusted: Tensor = adjust_saturation(images, factor)
     return adjusted
 
@@ -26,6 +29,8 @@ def limit_saturation(images: Tensor, above: Above = None, below: Below = None, l
     """Push the saturation above or below a threshold.
 
     It is, for each channel, the mean absolute difference to the mean of the three channels.
+
+    Example: {below: .1}
     """
     differences = images - images.mean(1, keepdim=True)
     return 100 * beyond(differences.abs().mean((2, 3)), above, below, loss)

@@ -11,6 +11,8 @@ def limit_std(images: Tensor, above: Above = None, below: Below = None, loss: Lo
     """Push the standard deviation of each channel, by the unbiased estimator, above or below a threshold.
 
     A single pixel has the deviation 0.
+
+    Example: {above: .4}
     """
     pixels = images.flatten(2)
     return 100 * beyond(pixels.std(2, correction=min(1, pixels.shape[2] - 1)), above, below, loss)

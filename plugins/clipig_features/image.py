@@ -18,5 +18,7 @@ def image(
     """The model's feature of an image, which is resized to the square that the model reads, whatever its shape.
 
     Raises InputError if it cannot be fetched or read.
+
+    Example: my-photo.jpg
     """
     return encoder.encode_image(fit(read_image(value)[None], encoder.image_size))[0]

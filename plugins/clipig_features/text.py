@@ -13,5 +13,8 @@ from clipig_core.encoder import Encoder
 def text(
     value: Annotated[str, Param("A word, sentence or paragraph that says what the picture shows.")], encoder: Encoder
 ) -> Tensor:
-    """The model's feature of a text."""
+    """The model's feature of a text.
+
+    Example: a red heart on a white background
+    """
     return encoder.encode_text([value])[0]

@@ -27,6 +27,8 @@ def blur(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None) 
     """Blur with a Gaussian window; the edges are mirrored.
 
     Raises ValueError if half the window is not smaller than the image.
+
+    Example: {kernel_size: 15, sigma: 4}
     """
     height, width = images.shape[-2:]
     odd = [size // 2 * 2 + 1 for size in kernel_size]
@@ -52,5 +54,8 @@ def _matrix(size: int, window: int, deviation: float, dtype: torch.dtype) -> Ban
 
 
 def keep_blurred(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None, loss: Loss = "l2") -> Tensor:
-    """Pull the image towards a blurred version of itself, where the features do not pull it away."""
+    """Pull the image towards a blurred version of itself, where the features do not pull it away.
+
+    Example: {kernel_size: 15, weight: .5}
+    """
     return 100 * difference(images, blur(images, kernel_size, sigma), loss)

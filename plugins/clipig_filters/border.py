@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param
+from clipig_core.device import numbers
 from clipig_core.penalty import Loss, difference
 
 Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]
@@ -15,13 +16,19 @@ Color = Annotated[Floats3, Param("Red, green and blue in [0, 1]; one number for 
 
 
 def border(images: Tensor, size: Size = (1, 1), color: Color = (0, 0, 0)) -> Tensor:
-    """Draw a border over the outermost pixels; the resolution stays."""
+    """Draw a border over the outermost pixels; the resolution stays.
+
+    Example: {size: 12, color: 1 .8 .2}
+    """
     height, width = images.shape[-2:]
     columns, rows = torch.arange(width, device=images.device), torch.arange(height, device=images.device)[:, None]
     inside = (columns >= size[0]) & (columns < width - size[0]) & (rows >= size[1]) & (rows < height - size[1])
-    return torch.where(inside, images, images.new_tensor(color)[:, None, None])
+    return torch.where(inside, images, numbers(color, images)[:, None, None])
 
 
 def keep_border(images: Tensor, size: Size = (1, 1), color: Color = (0, 0, 0), loss: Loss = "l2") -> Tensor:
-    """Pull the outermost pixels towards a colour."""
+    """Pull the outermost pixels towards a colour.
+
+    Example: {size: 12, color: 1 .8 .2}
+    """
     return 100 * difference(images, border(images, size, color), loss)

@@ -7,6 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Floats3, Param
+from clipig_core.device import numbers
 from clipig_core.penalty import Above, Below, Loss, beyond
 from clipig_filters.blur import KernelSize, Sigma, blur
 
@@ -20,8 +21,10 @@ def edge(
     """Leave nothing but edges: `amount * |image - blur(image)|`.
 
     Raises ValueError if half the window of the blur is not smaller than the image.
+
+    Example: {kernel_size: 5, amount: 4}
     """
-    return images.new_tensor(amount)[:, None, None] * (images - blur(images, kernel_size, sigma)).abs()
+    return numbers(amount, images)[:, None, None] * (images - blur(images, kernel_size, sigma)).abs()
 
 
 def limit_edge_mean(
@@ -32,5 +35,8 @@ def limit_edge_mean(
     sigma: Sigma = None,
     loss: Loss = "l2",
 ) -> Tensor:
-    """Push the mean of each channel's edges above or below a threshold."""
+    """Push the mean of each channel's edges above or below a threshold.
+
+    Example: {above: .15, kernel_size: 15}
+    """
     return 100 * beyond(edge(images, kernel_size, sigma).mean((2, 3)), above, below, loss)

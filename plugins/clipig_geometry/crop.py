@@ -23,6 +23,8 @@ def crop(
     """Cut out a section, truncated to whole pixels.
 
     Raises ValueError if it is empty or leaves the image.
+
+    Example: .25 .25 .5 .5
     """
     full_height, full_width = images.shape[-2:]
     sizes = (full_width, full_height, full_width, full_height)
@@ -36,14 +38,20 @@ def crop(
 
 @lazy
 def center_crop(images: Views, size: CropSize) -> Annotated[Views, Resized]:
-    """Cut a section of the given size from the centre."""
+    """Cut a section of the given size from the centre.
+
+    Example: 160
+    """
     (left, top), (width, height) = (round(room / 2) for room in _room(images, size)), size
     return Section(images, left, top, width, height)
 
 
 @lazy
 def random_crop(images: Views, size: CropSize, *, rng: torch.Generator) -> Annotated[Views, Resized]:
-    """Cut a section of the given size from a random position of each image."""
+    """Cut a section of the given size from a random position of each image.
+
+    Example: 120
+    """
     left, top = (uniform(images, 0, room + 1, rng).long().clamp(max=room) for room in _room(images, size))
     return Section(images, left, top, *size)
 

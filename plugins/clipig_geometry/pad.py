@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param, Resized
+from clipig_core.device import numbers
 
 
 def pad(
@@ -19,7 +20,10 @@ def pad(
         Param("fill adds the colour, edge repeats the outermost pixels, wrap continues from the opposite edge."),
     ] = "fill",
 ) -> Annotated[Tensor, Resized]:
-    """Add pixels on all sides."""
+    """Add pixels on all sides.
+
+    Example: {size: 32, mode: wrap}
+    """
     height, width = images.shape[-2:]
     columns = torch.arange(-size[0], width + size[0], device=images.device)
     rows = torch.arange(-size[1], height + size[1], device=images.device)
@@ -29,12 +33,15 @@ def pad(
     if mode == "edge":
         return padded
     outside = ((rows < 0) | (rows >= height))[:, None] | (columns < 0) | (columns >= width)
-    return torch.where(outside, images.new_tensor(color)[:, None, None], padded)
+    return torch.where(outside, numbers(color, images)[:, None, None], padded)
 
 
 def repeat(
     images: Tensor,
     count: Annotated[Ints2, Param("How often the image stands side by side, and below itself.", min=1, max=1024)],
 ) -> Annotated[Tensor, Resized]:
-    """Tile to the right and to the bottom."""
+    """Tile to the right and to the bottom.
+
+    Example: 2 1
+    """
     return images.repeat(1, 1, count[1], count[0])

@@ -14,5 +14,8 @@ def resize(
     images: Tensor,
     size: Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)],
 ) -> Annotated[Tensor, Resized]:
-    """Change the resolution, bilinearly."""
+    """Change the resolution, bilinearly.
+
+    Example: 160
+    """
     return resample(images, *size, "linear")

@@ -19,7 +19,10 @@ def rotate(
     degree: Annotated[float, Param("Angle in degrees, counter-clockwise.")],
     center: Annotated[Floats2, Param("Centre of rotation, x and y, in [0, 1] from the top left.")] = (0.5, 0.5),
 ) -> Views:
-    """Rotate around a centre."""
+    """Rotate around a centre.
+
+    Example: {degree: 360 * t}
+    """
     # In double precision, as every rounding of the matrix grows with the distance from the centre.
     angle, x, y = torch.tensor([degree, *center], dtype=torch.float64).split(1)
     return _rotate(images, angle, x, y, (degree, degree))
@@ -33,7 +36,10 @@ def random_rotate(
     *,
     rng: torch.Generator,
 ) -> Views:
-    """Rotate each image by a random angle around a random centre."""
+    """Rotate each image by a random angle around a random centre.
+
+    Example: {degree: -30 30, center: .3 .7}
+    """
     angle = uniform(images, *degree, rng)
     return _rotate(images, angle, uniform(images, *center, rng), uniform(images, *center, rng), degree)
 

@@ -18,7 +18,10 @@ def random_scale(
     *,
     rng: torch.Generator,
 ) -> Views:
-    """Scale the contents of each image around its centre by a random factor; what comes from outside is black."""
+    """Scale the contents of each image around its centre by a random factor; what comes from outside is black.
+
+    Example: .6 1.4
+    """
     inverse = 1 / uniform(images, *scale, rng)
     matrix = torch.eye(2, 3, device=images.device, dtype=images.dtype) * inverse[:, None, None]
     most = 1 / min(scale)

@@ -30,6 +30,8 @@ def shift(
     """Move to the right and down; what leaves on one side comes back on the other.
 
     The offset is truncated to whole pixels.
+
+    Example: .5 0
     """
     height, width = images.shape[-2:]
     x, y = (int(by * size if abs(by) < 1 else by) for by, size in zip(offset, (width, height), strict=True))
@@ -41,6 +43,8 @@ def random_shift(images: Views, offset: ShiftRange, *, rng: torch.Generator) -> 
     """Move each image by a random offset, to the right and down; what leaves on one side comes back on the other.
 
     `0 1` moves it to every possible position. The offset is truncated to whole pixels.
+
+    Example: -.3 .3
     """
     height, width = images.shape[-2:]
     low_x, high_x, low_y, high_y = offset if len(offset) == 4 else (*offset, *offset)

@@ -18,7 +18,10 @@ def random_translate(
     *,
     rng: torch.Generator,
 ) -> Views:
-    """Move each image by a random offset, as far to the left as to the right, and up as down."""
+    """Move each image by a random offset, as far to the left as to the right, and up as down.
+
+    Example: .2 .2
+    """
     sizes = reversed(images.shape[-2:])
     x, y = (uniform(images, -most * size, most * size, rng) for most, size in zip(offset, sizes, strict=True))
     linear = torch.eye(2, device=images.device, dtype=images.dtype).expand(images.shape[0], 2, 2)

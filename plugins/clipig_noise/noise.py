@@ -9,20 +9,27 @@ from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param
 from clipig_core.canvas import resample
+from clipig_core.device import numbers
 from clipig_core.penalty import Loss, difference
 
 Std = Annotated[Floats3, Param("Standard deviation for red, green and blue; one number for all.", min=0)]
 
 
 def noise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
-    """Add noise, of its own for each channel of each pixel."""
-    return torch.addcmul(images, _normal(images, images.shape, rng), images.new_tensor(std)[:, None, None])
+    """Add noise, of its own for each channel of each pixel.
+
+    Example: .2 * ti
+    """
+    return torch.addcmul(images, _normal(images, images.shape, rng), numbers(std, images)[:, None, None])
 
 
 def bwnoise(
     images: Tensor, std: Annotated[float, Param("Standard deviation.", min=0)], *, rng: torch.Generator
 ) -> Tensor:
-    """Add gray noise: the same to all channels of a pixel."""
+    """Add gray noise: the same to all channels of a pixel.
+
+    Example: .2
+    """
     batch, _, height, width = images.shape
     return images + _normal(images, (batch, 1, height, width), rng) * std
 
@@ -34,16 +41,22 @@ def rnoise(
     *,
     rng: torch.Generator,
 ) -> Tensor:
-    """Add noise of another resolution, resized to that of the images."""
+    """Add noise of another resolution, resized to that of the images.
+
+    Example: {std: .2, resolution: 16}
+    """
     height, width = images.shape[-2:]
     coarse = _normal(images, (len(images), 3, resolution[1], resolution[0]), rng)
-    return images + resample(coarse, width, height, "linear") * images.new_tensor(std)[:, None, None]
+    return images + resample(coarse, width, height, "linear") * numbers(std, images)[:, None, None]
 
 
 def fnoise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
-    """Add noise of `15 * std` to the real and imaginary parts of the Fourier transform of each row of pixels."""
+    """Add noise of `15 * std` to the real and imaginary parts of the Fourier transform of each row of pixels.
+
+    Example: .1
+    """
     waves = torch.fft.rfft(images)
-    drawn = _normal(images, (*waves.shape, 2), rng) * (15 * images.new_tensor(std)[:, None, None, None])
+    drawn = _normal(images, (*waves.shape, 2), rng) * (15 * numbers(std, images)[:, None, None, None])
     noisy: Tensor = torch.fft.irfft(waves + torch.view_as_complex(drawn), n=images.shape[3])
     return noisy
 
@@ -52,6 +65,8 @@ def keep_noisy(images: Tensor, std: Std, loss: Loss = "l2", *, rng: torch.Genera
     """The difference to a noisy version of the image.
 
     Both move alike with the image, so this adds to the loss without moving a pixel.
+
+    Example: {std: .1, weight: .2}
     """
     return 100 * difference(images, noise(images, std, rng=rng), loss)
 

@@ -23,7 +23,10 @@ Momentum = Annotated[float, Param("The part of a step that the next one repeats.
 
 
 def adam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015), the default."""
+    """Adam (Kingma and Ba 2015), the default.
+
+    Example: {betas: .8 .99}
+    """
     return torch.optim.Adam(parameters, lr=0.01, betas=betas, eps=eps, fused=True)
 
 
@@ -33,7 +36,10 @@ def adamw(
     eps: Eps = 1e-8,
     weight_decay: Annotated[float, Param("How much of every value a step takes away, times its size.", min=0)] = 0.01,
 ) -> torch.optim.Optimizer:
-    """Adam that also pulls all values towards zero (Loshchilov and Hutter 2019)."""
+    """Adam that also pulls all values towards zero (Loshchilov and Hutter 2019).
+
+    Example: {weight_decay: .1}
+    """
     return torch.optim.AdamW(parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
@@ -48,7 +54,10 @@ def radam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 
 
 
 def adadelta(parameters: Iterable[Tensor], rho: Decay = 0.9, eps: Eps = 1e-6) -> torch.optim.Optimizer:
-    """Adadelta (Zeiler 2012): steps as large as the last ones were."""
+    """Adadelta (Zeiler 2012): steps as large as the last ones were.
+
+    Example: {rho: .95}
+    """
     return torch.optim.Adadelta(parameters, lr=20, rho=rho, eps=eps)
 
 
@@ -60,7 +69,10 @@ def adagrad(parameters: Iterable[Tensor], eps: Eps = 1e-10) -> torch.optim.Optim
 def rmsprop(
     parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8, momentum: Momentum = 0.1
 ) -> torch.optim.Optimizer:
-    """RMSprop, with gradients divided by their deviation from their mean (Graves 2013)."""
+    """RMSprop, with gradients divided by their deviation from their mean (Graves 2013).
+
+    Example: {momentum: .5}
+    """
     return torch.optim.RMSprop(parameters, lr=0.003, alpha=alpha, eps=eps, momentum=momentum, centered=True)
 
 
@@ -70,5 +82,8 @@ def sparse_adam(parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e
 
 
 def sgd(parameters: Iterable[Tensor], momentum: Momentum = 0.0) -> torch.optim.Optimizer:
-    """Plain gradient descent."""
+    """Plain gradient descent.
+
+    Example: {momentum: .9}
+    """
     return torch.optim.SGD(parameters, lr=10, momentum=momentum)
