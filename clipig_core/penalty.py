@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
+from clipig_core.device import numbers
 from clipig_core.params import Floats3, Param
 
 Loss = Annotated[
@@ -27,7 +28,7 @@ def beyond(value: Tensor, above: Floats3 | None, below: Floats3 | None, loss: st
     """Channel values [B, 3] -> [B]: how far they are below `above` and above `below`; zero on the wanted side."""
     total = value.new_zeros(len(value))
     if above is not None:
-        total = total + difference(torch.minimum(value, value.new_tensor(above)), value.new_tensor(above), loss)
+        total = total + difference(torch.minimum(value, numbers(above, value)), numbers(above, value), loss)
     if below is not None:
-        total = total + difference(torch.maximum(value, value.new_tensor(below)), value.new_tensor(below), loss)
+        total = total + difference(torch.maximum(value, numbers(below, value)), numbers(below, value), loss)
     return total

@@ -58,7 +58,7 @@ class Scope:
             [float(self.of_view(number).constant(value)) for value, number in zip(values, row, strict=True)]
             for row in similarity.tolist()
         ]
-        return torch.tensor(table, device=similarity.device)
+        return torch.tensor(table).to(similarity)
 
 
 def call(use: Use, images: Images, arguments: Mapping[str, Any], scope: Scope) -> Images:
@@ -397,7 +397,7 @@ def _losses(wanted: Sequence[WantedFeature], features: Tensor, vectors: Tensor) 
     columns: list[Tensor] = [features] * len(wanted)
     for members in groups.values():
         shape = (len(features), len(members), features.shape[1])
-        pairs = features[:, None].expand(shape), vectors[members].expand(shape)
+        pairs = features[:, None].expand(shape), torch.stack([vectors[i] for i in members]).expand(shape)
         losses = call_loss(wanted[members[0]].config.loss, *(side.reshape(-1, shape[2]) for side in pairs))
         for i, column in zip(members, losses.view(shape[:2]).unbind(1), strict=True):
             columns[i] = column
@@ -409,7 +409,7 @@ def _chosen(select: str, similarity: Tensor) -> Tensor:
     if select in ("all", "mix"):
         return torch.ones_like(similarity)
     best = similarity.argmax(1) if select == "best" else similarity.argmin(1)
-    return F.one_hot(best, similarity.shape[1]).to(similarity.dtype)
+    return torch.zeros_like(similarity).scatter_(1, best[:, None], 1)
 
 
 def _mixed(wanted: Sequence[WantedFeature], features: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
 from clipig_core.errors import InputError, PluginError
@@ -16,6 +18,7 @@ from clipig_core.images import read_image
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 from clipig_core.run import Run
+from clipig_core.statistics import Statistics
 
 from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of
 
@@ -287,3 +290,38 @@ def test_a_transform_that_changes_the_resolution_in_secret_is_caught(monkeypatch
     monkeypatch.setattr(component, "function", lambda images, **_: images[:, :, 1:])
     with pytest.raises(PluginError, match="changed the resolution"):
         next(iter(run))
+
+
+class NeverReading(TorchDispatchMode):
+    """Refuses what would wait for a GPU."""
+
+    READING = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "item")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func.overloadpacket.__name__ not in self.READING, f"{func} waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def test_an_epoch_reads_nothing_back_from_the_device() -> None:
+    text = """
+targets:
+- batch_size: 3
+  select: best
+  features: [{text: x, weight: 1 - t}, {text: y, loss: l1}]
+  transforms: [{random_shift: 0 1}, {random_rotate: -9 9}, {random_crop: 7}, {noise: .1}, {pad: {size: 1, color: t}}]
+  constraints: [{blur: 5}, {mean: {above: .2 + t}}, {contrast: {below: .1}}]
+- select: mix
+  features: [{text: x}, {text: z, weight: -.5}]
+  constraints: [{normalize: {min: .1}}, {edge_mean: {below: .1}}, saturation: {above: .5}, std: {above: .5}]
+postproc: [{blur: 3}, {saturation: .9}]
+"""
+
+    class Trusting(LinearEncoder):
+        def encode_image(self, images: Tensor) -> Tensor:
+            return images.flatten(1) @ self.weights
+
+    steps, statistics = iter(run_of(HEAD + text, Trusting(AXES))), Statistics()
+    next(steps)  # makes matrices and measures what a chunk needs, once
+    with NeverReading():  # type: ignore[no-untyped-call]
+        statistics.add(next(steps))
+    assert "similarity" in "\n".join(statistics.lines())
