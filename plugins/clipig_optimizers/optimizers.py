@@ -20,14 +20,24 @@ Betas = Annotated[Floats2, Param("Decay of the running means of gradient and squ
 Decay = Annotated[float, Param("Decay of the running mean of squares.", min=0, max=_ALMOST_ONE)]
 Eps = Annotated[float, Param("Added to the denominator.", above=0)]
 Momentum = Annotated[float, Param("The part of a step that the next one repeats.", min=0, max=_ALMOST_ONE)]
+WeightDecay = Annotated[float, Param("Adds this part of each value to its gradient, which pulls it to zero.", min=0)]
+Amsgrad = Annotated[bool, Param("Divide by the largest mean of squares so far (Reddi et al. 2018).")]
 
 
-def adam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
+def adam(
+    parameters: Iterable[Tensor],
+    betas: Betas = (0.9, 0.999),
+    eps: Eps = 1e-8,
+    weight_decay: WeightDecay = 0.0,
+    amsgrad: Amsgrad = False,
+) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015), the default.
 
     Example: {betas: .8 .99}
     """
-    return torch.optim.Adam(parameters, lr=0.01, betas=betas, eps=eps, fused=True)
+    return torch.optim.Adam(
+        parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, fused=True
+    )
 
 
 def adamw(
@@ -35,55 +45,100 @@ def adamw(
     betas: Betas = (0.9, 0.999),
     eps: Eps = 1e-8,
     weight_decay: Annotated[float, Param("How much of every value a step takes away, times its size.", min=0)] = 0.01,
+    amsgrad: Amsgrad = False,
 ) -> torch.optim.Optimizer:
     """Adam that also pulls all values towards zero (Loshchilov and Hutter 2019).
 
     Example: {weight_decay: .1}
     """
-    return torch.optim.AdamW(parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    return torch.optim.AdamW(
+        parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, fused=True
+    )
 
 
-def nadam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
+def nadam(
+    parameters: Iterable[Tensor],
+    betas: Betas = (0.9, 0.999),
+    eps: Eps = 1e-8,
+    weight_decay: WeightDecay = 0.0,
+    momentum_decay: Annotated[float, Param("How slowly the momentum grows to its full size.", min=0)] = 4e-3,
+) -> torch.optim.Optimizer:
     """Adam with Nesterov momentum (Dozat 2016)."""
-    return torch.optim.NAdam(parameters, lr=0.01, betas=betas, eps=eps)
+    return torch.optim.NAdam(
+        parameters, lr=0.01, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay
+    )
 
 
-def radam(parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8) -> torch.optim.Optimizer:
+def radam(
+    parameters: Iterable[Tensor], betas: Betas = (0.9, 0.999), eps: Eps = 1e-8, weight_decay: WeightDecay = 0.0
+) -> torch.optim.Optimizer:
     """Adam whose first steps are careful (Liu et al. 2020)."""
-    return torch.optim.RAdam(parameters, lr=0.03, betas=betas, eps=eps)
+    return torch.optim.RAdam(parameters, lr=0.03, betas=betas, eps=eps, weight_decay=weight_decay)
 
 
-def adadelta(parameters: Iterable[Tensor], rho: Decay = 0.9, eps: Eps = 1e-6) -> torch.optim.Optimizer:
+def adadelta(
+    parameters: Iterable[Tensor], rho: Decay = 0.9, eps: Eps = 1e-6, weight_decay: WeightDecay = 0.0
+) -> torch.optim.Optimizer:
     """Adadelta (Zeiler 2012): steps as large as the last ones were.
 
     Example: {rho: .95}
     """
-    return torch.optim.Adadelta(parameters, lr=20, rho=rho, eps=eps)
+    return torch.optim.Adadelta(parameters, lr=20, rho=rho, eps=eps, weight_decay=weight_decay)
 
 
-def adagrad(parameters: Iterable[Tensor], eps: Eps = 1e-10) -> torch.optim.Optimizer:
+def adagrad(
+    parameters: Iterable[Tensor],
+    lr_decay: Annotated[float, Param("The step size is divided by 1 plus this, times the steps so far.", min=0)] = 0.0,
+    weight_decay: WeightDecay = 0.0,
+    initial_accumulator_value: Annotated[float, Param("First value of the sums of squares.", min=0)] = 0.0,
+    eps: Eps = 1e-10,
+) -> torch.optim.Optimizer:
     """Adagrad (Duchi et al. 2011): steps that shrink with every gradient seen."""
-    return torch.optim.Adagrad(parameters, lr=0.1, eps=eps)
+    return torch.optim.Adagrad(
+        parameters,
+        lr=0.1,
+        lr_decay=lr_decay,
+        weight_decay=weight_decay,
+        initial_accumulator_value=initial_accumulator_value,
+        eps=eps,
+    )
 
 
 def rmsprop(
-    parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8, momentum: Momentum = 0.1
+    parameters: Iterable[Tensor],
+    alpha: Decay = 0.99,
+    eps: Eps = 1e-8,
+    weight_decay: WeightDecay = 0.0,
+    momentum: Momentum = 0.1,
+    centered: Annotated[bool, Param("Divide by the deviation of gradients from their mean, not by their size.")] = True,
 ) -> torch.optim.Optimizer:
     """RMSprop, with gradients divided by their deviation from their mean (Graves 2013).
 
     Example: {momentum: .5}
     """
-    return torch.optim.RMSprop(parameters, lr=0.003, alpha=alpha, eps=eps, momentum=momentum, centered=True)
+    return torch.optim.RMSprop(
+        parameters, lr=0.003, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered
+    )
 
 
-def sparse_adam(parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8) -> torch.optim.Optimizer:
+def sparse_adam(
+    parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8, weight_decay: WeightDecay = 0.0
+) -> torch.optim.Optimizer:
     """Plain RMSprop, under a name of old configs."""
-    return torch.optim.RMSprop(parameters, lr=0.01, alpha=alpha, eps=eps)
+    return torch.optim.RMSprop(parameters, lr=0.01, alpha=alpha, eps=eps, weight_decay=weight_decay)
 
 
-def sgd(parameters: Iterable[Tensor], momentum: Momentum = 0.0) -> torch.optim.Optimizer:
-    """Plain gradient descent.
+def sgd(
+    parameters: Iterable[Tensor],
+    momentum: Momentum = 0.0,
+    dampening: Annotated[float, Param("The part of a gradient that does not enter the momentum.", min=0, max=1)] = 0.0,
+    weight_decay: WeightDecay = 0.0,
+    nesterov: Annotated[bool, Param("Nesterov momentum; needs a momentum, and no dampening.")] = False,
+) -> torch.optim.Optimizer:
+    """Plain gradient descent. Raises ValueError if `nesterov` has no momentum, or dampening.
 
     Example: {momentum: .9}
     """
-    return torch.optim.SGD(parameters, lr=10, momentum=momentum)
+    return torch.optim.SGD(
+        parameters, lr=10, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov
+    )

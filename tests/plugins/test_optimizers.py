@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
@@ -75,5 +76,33 @@ def test_old_spellings() -> None:
     [(c.name, name, d.default) for c in built_in("optimizer") for name, d in c.params.items()],
 )
 def test_settings_arrive(name: str, setting: str, value: Any) -> None:
-    other = tuple(part / 2 for part in value) if isinstance(value, tuple) else (value or 0.5) / 2
-    assert make(name, torch.nn.Parameter(torch.zeros(1)), **{setting: other}).defaults[setting] == other
+    other: Any = tuple(part / 2 for part in value) if isinstance(value, tuple) else (value or 0.5) / 2
+    if isinstance(value, bool):
+        other = not value
+    needed = {"momentum": 0.9} if setting == "nesterov" else {}
+    assert make(name, torch.nn.Parameter(torch.zeros(1)), **{setting: other}, **needed).defaults[setting] == other
+
+
+def test_every_setting_of_torch_that_shapes_the_steps_can_be_given() -> None:
+    how = {
+        "self",
+        "params",
+        "lr",
+        "foreach",
+        "maximize",
+        "capturable",
+        "differentiable",
+        "fused",
+        "decoupled_weight_decay",
+    }
+    fixed = {("sparse_adam", "momentum"), ("sparse_adam", "centered")}  # it is plain by definition
+    for component in built_in("optimizer"):
+        torch_class = type(make(component.name, torch.nn.Parameter(torch.zeros(1))))
+        wanted = inspect.signature(torch_class).parameters.keys() - of_torch
+        missing = {(component.name, setting) for setting in wanted - component.params.keys()}
+        assert missing <= fixed
+
+
+def test_settings_that_do_not_fit_together_are_the_users_mistake() -> None:
+    with pytest.raises(ValueError, match="Nesterov"):
+        make("sgd", torch.nn.Parameter(torch.zeros(1)), nesterov=True)
