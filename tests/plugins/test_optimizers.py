@@ -84,21 +84,11 @@ def test_settings_arrive(name: str, setting: str, value: Any) -> None:
 
 
 def test_every_setting_of_torch_that_shapes_the_steps_can_be_given() -> None:
-    how = {
-        "self",
-        "params",
-        "lr",
-        "foreach",
-        "maximize",
-        "capturable",
-        "differentiable",
-        "fused",
-        "decoupled_weight_decay",
-    }
+    beside = {"params", "lr", "foreach", "maximize", "capturable", "differentiable", "fused", "decoupled_weight_decay"}
     fixed = {("sparse_adam", "momentum"), ("sparse_adam", "centered")}  # it is plain by definition
     for component in built_in("optimizer"):
         torch_class = type(make(component.name, torch.nn.Parameter(torch.zeros(1))))
-        wanted = inspect.signature(torch_class).parameters.keys() - of_torch
+        wanted = inspect.signature(torch_class).parameters.keys() - beside
         missing = {(component.name, setting) for setting in wanted - component.params.keys()}
         assert missing <= fixed
 
