@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +40,7 @@ class Sight:
         self.encoder, self.device, self.model = encoder, device, config.choices["model"].component
         self.scale = UNDERFLOW if dtype == torch.float16 else 1.0
         self.chunk: int | None = None if config.constant("chunk") == "auto" else config.constant("chunk")
-        self._encode = encoder.encode_image
-        if config.constant("compile"):
-            self._encode = torch.compile(encoder.encode_image)
+        self._encode = _compiled(encoder) if config.constant("compile") else encoder.encode_image
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
@@ -125,6 +124,16 @@ class Sight:
         self._warned, self.chunk = True, size // 2
 
     _warned = False
+
+
+def _compiled(encoder: Encoder) -> Callable[[Tensor], Tensor]:
+    encode = torch.compile(encoder.encode_image)
+
+    def quiet(images: Tensor) -> Tensor:
+        with warnings.catch_warnings(action="ignore"):  # of the compiler's own doings, when it meets new sizes
+            return encode(images)
+
+    return quiet
 
 
 def _part(lengths: Sequence[int], start: int, size: int) -> Part:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from clipig_core import InputError, RunError
-from clipig_core.clip_encoder import CLIP, ClipEncoder, clip
+from clipig_core.clip_encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
+from clipig_core.config import check
 from clipig_core.fetch import FetchError
+from clipig_core.nodes import read_yaml
+from clipig_core.registry import Registry
+from clipig_core.run import Run
 from clipig_emoji.model import EmojiEncoder, emoji
 from clipig_openai import NAMES, named
 from clipig_openai.checkpoint import checkpoint
@@ -130,3 +136,90 @@ def test_a_named_model_is_asked_for_with_its_hash(tmp_path: Path, monkeypatch: p
     assert asked["url"].endswith("ViT-B-32.pt")
     assert asked["sha256"] == "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
     assert len(asked["sha256"]) == len(hashlib.sha256().hexdigest())
+
+
+TINY_RESNET = (32, 64, (1, 1, 1, 1), 8, None, 12, 49408, 64, 1, 1)
+architectures = pytest.mark.parametrize("sizes", [TINY, TINY_RESNET], ids=["ViT", "RN"])
+
+
+@architectures
+def test_the_encoder_computes_what_clip_computes(sizes: tuple[Any, ...]) -> None:
+    """Its first layer and its way through the text tower are its own."""
+    torch.manual_seed(1)
+    model = CLIP(*sizes).eval().requires_grad_(False)
+    images = torch.rand(3, 3, 64, 64, requires_grad=True)
+    pixels = (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    texts = ["a strawberry", "a house by the sea"]
+    wanted = model.encode_image(pixels)
+    (wanted_gradient,) = torch.autograd.grad(wanted.square().sum(), images)
+    wanted_texts = model.encode_text(clip.tokenize(texts, context_length=12))
+    encoder = ClipEncoder(model, CPU, torch.float32)
+    found = encoder.encode_image(images)
+    (gradient,) = torch.autograd.grad(found.square().sum(), images)
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(gradient, wanted_gradient)
+    torch.testing.assert_close(encoder.encode_text(texts), wanted_texts)
+
+
+@architectures
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_fewer_digits_see_the_same(sizes: tuple[Any, ...], dtype: torch.dtype) -> None:
+    """Features and gradients point where those of float32 do; texts are encoded in float32."""
+    torch.manual_seed(1)
+    state = CLIP(*sizes).state_dict()
+    outcomes = []
+    for precision in (torch.float32, dtype):
+        encoder = ClipEncoder(rebuild(state, "test"), CPU, precision)
+        images = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(2)).requires_grad_()
+        features = encoder.encode_image(images)
+        similarity = torch.cosine_similarity(features, encoder.encode_text(["a strawberry"]))
+        (gradient,) = torch.autograd.grad(1024 * similarity.sum(), images)
+        outcomes.append((features.detach(), gradient, encoder.encode_text(["a house"])))
+    (features, gradient, text), (rough, rough_gradient, rough_text) = outcomes
+    assert rough.dtype == rough_gradient.dtype == torch.float32
+    assert torch.cosine_similarity(features, rough).min() > 0.999
+    assert torch.cosine_similarity(gradient.flatten(1), rough_gradient.flatten(1)).min() > 0.97
+    assert torch.equal(text, rough_text)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_run_in_fewer_digits_finds_a_similar_picture(precision: str) -> None:
+    """At least as similar to the text, by the judgement of float32, less a little."""
+    text = "model: emoji\nresolution: 64\nepochs: 40\nseed: 1\nprecision: {}\ncanvas: pyramid\n"
+    text += "targets: [{{features: [{{text: strawberry}}], batch_size: 4, transforms: [{{random_shift: -.1 .1}}]}}]"
+    found = []
+    judge = emoji("emoji", CPU, torch.float32)
+    for name in ("float32", precision):
+        run = Run(check(read_yaml(text.format(name), "test.yaml"), Registry()))
+        assert run.dtype == getattr(torch, name)
+        *_, last = run
+        found.append(torch.cosine_similarity(judge.encode_image(last.image), judge.encode_text(["strawberry"])).item())
+    assert found[0] > 0.6
+    assert found[1] > found[0] - 0.1
+
+
+@pytest.mark.slow
+def test_a_compiled_model_sees_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    torch.save(CLIP(*TINY).state_dict(), tmp_path / "tiny.pt")
+    text = f"model: {tmp_path / 'tiny.pt'}\nresolution: 70\nepochs: 3\nseed: 1\nprecision: float32\nchunk: 3\n"
+    text += "targets: [{features: [{text: strawberry}], batch_size: 5, transforms: [{random_crop: 64}]}]\n"
+    pictures = []
+    for more in ("", "compile: true\n"):
+        *_, last = Run(check(read_yaml(text + more, "test.yaml"), Registry()))
+        pictures.append(last.image)
+    torch.testing.assert_close(*pictures, rtol=0, atol=2e-3)
+
+
+def test_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> object:
+        def compiled(_: Tensor) -> Tensor:
+            raise torch._dynamo.exc.InternalTorchDynamoError("no C++ compiler")
+
+        return compiled
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    text = "model: emoji\nresolution: 64\ncompile: true\ntargets: [{features: [{text: strawberry}]}]\n"
+    run = Run(check(read_yaml(text, "test.yaml"), Registry()))
+    with pytest.raises(RunError, match=r"cannot be compiled here: no C\+\+ compiler\n  Leave out 'compile: true'"):
+        next(iter(run))
