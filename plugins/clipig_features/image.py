@@ -17,6 +17,9 @@ def image(
 ) -> Tensor:
     """The model's feature of an image, which is resized to the square that the model reads, whatever its shape.
 
+    Files of all formats that Pillow reads will do. Photographs are turned as their camera was held, transparent
+    pixels are white, and of an animation the first frame counts.
+
     Raises InputError if it cannot be fetched or read.
 
     Example: my-photo.jpg

@@ -159,6 +159,15 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, mon
         read_image(str(tmp_path / "a.png"))
 
 
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+def test_half_a_file_is_no_image(tmp_path: Path, format: str) -> None:  # noqa: A002
+    gradient().resize((80, 80)).save(tmp_path / "a", format)
+    content = (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cannot read the image"):
+        read_image(str(tmp_path / "a"))
+
+
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "DDS", "ICO"])
 def test_broken_files_are_images_or_input_errors(tmp_path: Path, format: str) -> None:  # noqa: A002
     file = io.BytesIO()
