@@ -36,6 +36,7 @@ class Reporter:
         self.verbose: int = config.constant("verbose")
         self.interval: int | float = config.constant("snapshot_interval")
         self.statistics = Statistics()
+        self._last: Step | None = None
         self.started = self._saved = time.monotonic()
         self._shown = 0.0
         self.done = 0
@@ -64,6 +65,7 @@ class Reporter:
         """Take note of an epoch; True if it is time for a snapshot."""
         self.done += 1
         self.statistics.add(step)
+        self._last = step
         if self.verbose:
             self._show(step)
         if isinstance(self.interval, int):
@@ -117,7 +119,9 @@ class Reporter:
         pixels = self.run.image[0].clamp(0, 1)
         colored = (pixels - pixels.mean(0)).abs()
         mean, std, saturation = torch.stack([pixels.mean(), pixels.std(), colored.mean()]).tolist()
-        return [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}", *self.statistics.lines()]
+        image = f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}"
+        loss = [f"loss of the last epoch: {self._last.loss:.4f}"] if self._last else []
+        return [image, *loss, *self.statistics.lines()]
 
 
 def _is_terminal() -> bool:

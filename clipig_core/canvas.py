@@ -85,6 +85,8 @@ def _pixels(nested: list[Any]) -> Tensor:
         pixels = torch.tensor(nested, dtype=torch.float32)
     except (ValueError, TypeError) as error:
         raise InputError(Problem(f"init.image_tensor: {error}", hint="expected numbers, [3, H, W]")) from None
-    if pixels.dim() != 3 or pixels.shape[0] != 3 or not pixels.numel() or not pixels.isfinite().all():
+    if pixels.dim() != 3 or pixels.shape[0] != 3 or not pixels.numel():
         raise InputError(Problem(f"init.image_tensor has the shape {list(pixels.shape)}", hint="expected [3, H, W]"))
+    if not pixels.isfinite().all():
+        raise InputError(Problem("init.image_tensor has values that are not finite"))
     return pixels[None]

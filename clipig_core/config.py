@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
@@ -160,6 +160,8 @@ class Use:
         node = _as_mapping(self.node, list(params))
         if node is None:
             return [Problem(f"{self.component.kind} '{self.name}' takes no parameters", self.node.place)]
+        if self.component.kind == "feature":  # users know its value by the name of the source
+            params = {**params, "value": replace(params["value"], name=self.name)}
         known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
         checker = _Collector()
         self.values = checker.values(known, params, also=self.extra)
@@ -384,7 +386,7 @@ class _Collector:
                 if given is not None:
                     values[name] = declaration.convert(given)
                 elif declaration.required:
-                    self.problem(f"'{name}' is missing", node.place, f"expected {declaration.type_name}")
+                    self.problem(f"'{declaration.name}' is missing", node.place, f"expected {declaration.type_name}")
                 else:
                     values[name] = declaration.default_value()
             except InputError as error:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clipig_core.canvas import Canvas, first_pixels, resize
-from clipig_core.config import Config, Use
+from clipig_core.config import Config, TargetConfig, Use
 from clipig_core.device import find_device, find_precision
 from clipig_core.encoder import Encoder
 from clipig_core.errors import InputError, PluginError
@@ -78,9 +78,10 @@ class Run:
         first = self._scope(Now(self.start_epoch, self.epochs))
         self.canvas = self._canvas(*self.resolution)
         self._rehearse(first)
-        self.encoder = self._encoder() if any(target.features for target in config.targets) else None
+        active = {index: target for index, target in enumerate(config.targets) if self._active(target)}
+        self.encoder = self._encoder() if any(target.features for target in active.values()) else None
         self.sight = Sight(self.encoder, config, self.device, self.dtype) if self.encoder else None
-        self.targets = [Target(i, target, self.encoder, self.device) for i, target in enumerate(config.targets)]
+        self.targets = [Target(index, target, self.encoder, self.device) for index, target in active.items()]
         self.optimizer: torch.optim.Optimizer = self._make(
             config.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
         )
@@ -101,6 +102,10 @@ class Run:
     def __iter__(self) -> Iterator[Step]:
         for epoch in range(self.start_epoch, self.epochs):
             yield self._step(Now(epoch, self.epochs))
+
+    def _active(self, target: TargetConfig) -> bool:
+        """Whether it will ever take part, so that what it needs must be loaded."""
+        return bool(target.values["active"].resolve({}, self.draw))
 
     def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
         """Call an optimizer, canvas or model, whose parameters are all constants."""
@@ -143,7 +148,12 @@ class Run:
         rng = torch.Generator(self.device).manual_seed(0)
         scope = Scope(first.now, first.variables, random.Random(0), rng, rehearsal=True)
         image = self.canvas.image()
-        problems = [problem for target in self.config.targets for problem in rehearse(target, image, scope)]
+        problems = [
+            problem
+            for target in self.config.targets
+            if self._active(target)
+            for problem in rehearse(target, image, scope)
+        ]
         for use in [use for stage in self.config.postproc for use in stage.transforms]:
             if all(value.constant for value in use.values.values()):
                 try:

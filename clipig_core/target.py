@@ -239,8 +239,6 @@ class Target:
 
 def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]:
     """What does not fit an image [1, 3, H, W], as far as constants can tell; no model is needed for that."""
-    if not _constant([config.values["active"]]) or not scope.constant(config.values["active"]):
-        return []
     views: Images = image
     try:
         for use in config.transforms:
@@ -249,7 +247,7 @@ def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]
             views = call(use, views, use.arguments({}, scope.draw), scope)
     except InputError as error:
         return error.problems
-    problems = []
+    problems = _nothing_to_mix(config, scope)
     for constraint in config.constraints:
         if _constant(constraint.use.values.values()):
             try:
@@ -258,6 +256,16 @@ def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]
             except InputError as error:
                 problems += error.problems
     return problems
+
+
+def _nothing_to_mix(config: TargetConfig, scope: Scope) -> list[Problem]:
+    weights = [feature.values["weight"] for feature in config.features]
+    if scope.constant(config.values["select"]) != "mix" or not weights or not _constant(weights):
+        return []
+    if any(map(scope.constant, weights)):
+        return []
+    message = "the weights of the features sum to zero, so there is nothing to mix"
+    return [Problem(message, weights[0].node.place)]
 
 
 def _constant(values: Iterable[Value]) -> bool:
@@ -413,15 +421,7 @@ def _chosen(select: str, similarity: Tensor) -> Tensor:
 
 
 def _mixed(wanted: Sequence[WantedFeature], features: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
-    """[b]: the loss for the weighted mean of the features.
-
-    Raises:
-        InputError: all weights are zero.
-    """
-    values = [one.config.values["weight"] for one in wanted]
-    if all(value.constant and not value.resolve({}, random.Random(0)) for value in values):
-        place = values[0].node.place
-        raise InputError(Problem("the weights of the features sum to zero, so there is nothing to mix", place))
+    """[b]: the loss for the weighted mean of the features; the mean of features without weight is zero."""
     total = weights.abs().sum(1, keepdim=True)
     mixture = (weights @ vectors) / total.clamp(min=1e-9)
     return call_loss(wanted[0].config.loss, features, mixture.expand_as(features))

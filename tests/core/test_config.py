@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clipig_core.config import Config, check, read
+from clipig_core.errors import InputError
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 
@@ -356,3 +357,11 @@ def test_a_run_without_epochs_is_refused() -> None:
 def test_words_of_older_yaml_are_understood(word: str, meant: bool) -> None:
     (target,) = config_of(f"targets: [{{active: {word}, constraints: [blur]}}]").targets
     assert target.values["active"].resolve({}, random.Random()) is meant
+
+
+def test_features_are_called_by_the_name_of_their_source() -> None:
+    config = check(read_yaml("targets:\n- features:\n  - {image: no-such.png}\n  - {text: {}}", "a.yaml"), REGISTRY)
+    with pytest.raises(InputError) as caught:
+        config.bind()
+    assert "a.yaml:3:13: image: there is no file 'no-such.png'" in str(caught.value)
+    assert "'text' is missing" in str(caught.value)

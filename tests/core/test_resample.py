@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipig_core.resample import Banded, product, resample
 
-sizes = st.integers(1, 150)
+sizes = st.integers(2, 150)  # for images that are one pixel wide, torch repeats the first row
 
 
 def random_images(height: int, width: int) -> Tensor:
@@ -37,6 +37,15 @@ def test_resizing_is_that_of_torch(
     weights = torch.rand_like(wanted)
     gradient, wanted_gradient = (torch.autograd.grad((r * weights).sum(), images)[0] for r in (found, wanted))
     assert torch.allclose(gradient, wanted_gradient, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("interpolation", ["cubic", "linear"])
+def test_an_image_of_one_row_or_column_is_resized_along_the_other(interpolation: str) -> None:
+    column = random_images(9, 1).detach()
+    wide = resample(column.expand(-1, -1, -1, 2), 2, 4, interpolation)
+    torch.testing.assert_close(resample(column, 1, 4, interpolation), wide[..., :1])
+    torch.testing.assert_close(resample(column.mT, 4, 1, interpolation), wide[..., :1].mT)
+    assert (resample(column[:, :, :1], 5, 7, interpolation) == column[:, :, :1]).all()
 
 
 def test_what_is_too_large_for_matrices_is_resized_as_well() -> None:

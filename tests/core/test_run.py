@@ -325,3 +325,10 @@ postproc: [{blur: 3}, {saturation: .9}]
     with NeverReading():  # type: ignore[no-untyped-call]
         statistics.add(next(steps))
     assert "similarity" in "\n".join(statistics.lines())
+
+
+def test_targets_that_are_switched_off_need_no_model() -> None:
+    text = "targets: [{active: no, features: [{text: x}]}, {name: held, constraints: [blur]}]"
+    run = run_of(HEAD + text, encoder=None)
+    assert [outcome.name for outcome in next(iter(run)).outcomes] == ["held"]
+    assert next(iter(run)).outcomes[0].index == 1
