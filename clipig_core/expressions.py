@@ -164,9 +164,10 @@ def _parse(text: str) -> ast.Expression:
         with warnings.catch_warnings(action="ignore"):
             return ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
-        raise ExpressionError(
-            f"'{text}' is not an expression: {error.msg}", lead + max(0, (error.offset or 1) - 1)
-        ) from None
+        message = f"'{text}' is not an expression: {error.msg}"
+        if text.count("(") > text.count(")"):  # YAML ended it at a comma
+            message += "; inside {} and [], an expression with commas needs quotes"
+        raise ExpressionError(message, lead + max(0, (error.offset or 1) - 1)) from None
     except (RecursionError, MemoryError, ValueError):
         raise ExpressionError("the expression is nested too deeply") from None
 

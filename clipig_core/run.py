@@ -97,7 +97,11 @@ class Run:
     def image(self) -> Tensor:
         """[1, 3, H, W] as it is now."""
         with torch.no_grad():
-            return self.canvas.image().clone()
+            return self._picture().clone()
+
+    def _picture(self) -> Tensor:
+        with self.config.choices["canvas"].component.calling():
+            return self.canvas.image()
 
     def __iter__(self) -> Iterator[Step]:
         for epoch in range(self.start_epoch, self.epochs):
@@ -166,7 +170,7 @@ class Run:
     def _scale_fairly(self) -> None:
         fair = [target for target in self.targets if target.features and target.fair]
         if fair and self.sight:
-            features = self.sight.features(self.canvas.image())
+            features = self.sight.features(self._picture())
             for target in fair:
                 target.make_fair(features)
 
@@ -204,7 +208,7 @@ class Run:
     def _postprocess(self, scope: Scope) -> None:
         stages = [stage for stage in self.config.postproc if scope.open(stage.values)]
         if stages:
-            image = self.canvas.image()
+            image = self._picture()
             for stage in stages:
                 for use in stage.transforms:
                     before = image.shape
@@ -219,7 +223,7 @@ class Run:
         The views of all targets go through the encoder together, chunk by chunk, each as far as to the gradient of the
         views. One backward pass then takes these and the constraints through the transforms.
         """
-        image = self.canvas.image()
+        image = self._picture()
         looks = [Look(target, image, scope) for target in self.targets if scope.open(target.config.values)]
         seen = [look for look in looks if look.wanted]
         gradients = self.sight.learn(seen) if self.sight else []

@@ -324,3 +324,8 @@ def test_arithmetic_agrees_with_python(text: str) -> None:
         assert isinstance(wanted, complex) or "**" in text or not math.isfinite(wanted) or "inf" in text
     else:
         assert found == wanted
+
+
+def test_an_expression_that_yaml_cut_at_a_comma_says_how_to_write_it() -> None:
+    with pytest.raises(ExpressionError, match=r"never closed; inside \{\} and \[\], an expression with commas needs"):
+        Expression("0.1 * time_step(.2", frozenset())
