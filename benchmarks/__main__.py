@@ -19,7 +19,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import torch
 from benchmarks import epoch, memory, precision, profiling, scaling, startup, tables, transforms, waiting
 from benchmarks.session import Session
 from clipig_core.device import find_precision
+from clipig_core.errors import ClipigError
 from clipig_core.output import save
 
 BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
@@ -44,12 +45,21 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
 PACKAGES = ("clipig", "torch", "torchvision", "clip-anytorch", "numpy")
 
 
-def main() -> None:
-    """Run the command."""
-    args = parse()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. It ends with code 2 if the arguments are wrong, and with 1 if something fails."""
+    args = parse(arguments)
     if args.compare:
         print(tables.compare(*map(load, args.compare)))
         return
+    try:
+        measure(args)
+    except ClipigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Print each table when it is done."""
     found: list[tables.Table] = []
     with tempfile.TemporaryDirectory() as folder:
         facts = machine(args.devices)
@@ -58,16 +68,15 @@ def main() -> None:
             session = Session(device, Path(folder), args.quick, args.pictures)
             for name in args.names:
                 for table in BENCHMARKS[name](session):
-                    if len(args.devices) > 1:
-                        table.name += f", {device}"
+                    table.name += f" ({device})"
                     print(table.markdown(), flush=True)
                     found.append(table)
                     if args.json:  # an interrupted command leaves what it measured
                         save(args.json, json.dumps(tables.to_json(facts, found), indent=1).encode() + b"\n")
 
 
-def parse() -> argparse.Namespace:
-    """The command line. What is wrong with it ends the process with code 2."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,7 +87,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--compare", type=Path, nargs=2, metavar="FILE", help="two such files: before and now")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="save the pictures of `precision` side by side")
     parser.add_argument("--quick", action="store_true", help="only show that everything works; figures mean nothing")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     unknown = [name for name in args.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there is {', '.join(BENCHMARKS)}")

@@ -41,10 +41,10 @@ CASES = [
             features:
               - text: a strawberry
             transforms:
-              - random_shift: -.1 .1
+              - random_shift: 0 1
               - random_rotate: -10 10
               - random_scale: .8 1.2
-              - center_crop: 400
+              - center_crop: 224
             constraints:
               - blur: {kernel_size: 5, weight: .2}
         """,

@@ -31,9 +31,9 @@ def figures(session: Session, case: Case) -> dict[str, float]:
     run = session.run(case.config, case.model)
     steps = iter(run)
     next(steps)  # chooses the chunk
-    found = session.medians({"epoch": lambda: next(steps), "bare": bare(run)}, seconds=15)
+    found = session.medians({"epoch": lambda: next(steps), "bare": bare(run)}, seconds=10)
     exact = iter(session.run(case.config, case.model, precision="float32"))
-    other = session.medians({"float32": lambda: next(exact), "plain": plain(run)}, seconds=6, least=2)
+    other = session.medians({"float32": lambda: next(exact), "plain": plain(run)}, seconds=4, least=1)
     return {
         "views": count_views(run),
         "epoch s": found["epoch"],

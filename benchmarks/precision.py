@@ -77,7 +77,7 @@ def epoch(session: Session, config: str, settings: dict[str, Any]) -> tuple[floa
         return None, None
     if first > SLOW and "compile" not in settings:
         return first, first
-    return session.medians({"epoch": lambda: next(steps)}, seconds=4, least=3)["epoch"], first
+    return session.medians({"epoch": lambda: next(steps)}, seconds=3, least=3)["epoch"], first
 
 
 def pictures(session: Session) -> Rows:

@@ -21,23 +21,33 @@ from clipig_core.run import Run
 
 MARK = "clipig: "
 REST = "the rest"
-BACKWARD = 1  # torch's RecordScope
+SMALLEST = 0.5
+"""Percent; what is less in all cases is left out."""
+
+BACKWARD = 1
+"""Of torch's RecordScope."""
+
+ENGINE = "autograd::engine::evaluate_function"
+"""What a step of a backward pass is called, around everything that it does."""
 
 
 def measure(session: Session) -> Iterator[Table]:
-    """The shares of an epoch."""
-    columns = {case.name: shares(session, case) for case in cases(session.device)}
-    mean = {part: sum(found.get(part, 0) for found in columns.values()) for found in columns.values() for part in found}
+    """The shares of an epoch on a CPU; a GPU has its own clock."""
+    if session.device != "cpu":
+        return
+    columns = {case.name.split(",")[0]: shares(session, case) for case in cases(session.device)}
+    most = {part: max(found.get(part, 0) for found in columns.values()) for found in columns.values() for part in found}
     rows: Rows = {
         part: {f"{case} %": found.get(part) for case, found in columns.items()}
-        for part in sorted(mean, key=lambda part: mean[part], reverse=True)
+        for part in sorted(most, key=lambda part: most[part], reverse=True)
+        if most[part] >= SMALLEST
     }
     yield Table(
         "profile",
         "The share of the time of an epoch, in percent, by `torch.profiler`: forward passes with the backward passes "
-        "that belong to them. Transforms that only move pixels are computed when the first other one, or the encoder, "
-        "reads the pixels: this is `reading moved pixels`. The profiler itself takes time, most where operations are "
-        "small.",
+        "that belong to them; what is never above half a percent is left out. Transforms that only move pixels are "
+        "computed when the first other one, or the encoder, reads the pixels: this is `reading moved pixels`. The "
+        "profiler itself takes time, most where operations are small.",
         rows,
     )
 
@@ -87,11 +97,11 @@ def marked(function: Callable[..., Any], label: Label) -> Callable[..., Any]:
 
 def attribute(events: list[FunctionEvent]) -> dict[str, float]:
     """Microseconds by mark. What a backward pass took belongs to the mark of its forward pass."""
-    forward = {
-        event.sequence_nr: mark
-        for event in events
-        if event.sequence_nr >= 0 and event.scope != BACKWARD and (mark := mark_of(event, {}))
-    }
+    forward = {}
+    for event in sorted(events, key=lambda event: event.time_range.start):
+        # The last operation with a number is the one that belongs to the backward pass of this number.
+        if event.sequence_nr >= 0 and event.scope != BACKWARD and not event.name.startswith(ENGINE):
+            forward[event.sequence_nr] = mark_of(event, {})
     found: defaultdict[str, float] = defaultdict(float)
     for event in events:
         mark = mark_of(event, forward)
@@ -100,12 +110,12 @@ def attribute(events: list[FunctionEvent]) -> dict[str, float]:
     return dict(found)
 
 
-def mark_of(event: FunctionEvent | None, forward: dict[int, str]) -> str | None:
+def mark_of(event: FunctionEvent | None, forward: dict[int, str | None]) -> str | None:
     """The innermost mark around an event, or that of the forward pass which belongs to it."""
     while event is not None:
         if event.name.startswith(MARK):
             return event.name.removeprefix(MARK)
-        if event.scope == BACKWARD and event.sequence_nr in forward:
+        if event.name.startswith(ENGINE) and event.sequence_nr in forward:
             return forward[event.sequence_nr]
         event = event.cpu_parent
     return None

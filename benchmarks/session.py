@@ -66,7 +66,11 @@ class Session:
         return Run(self.config(text, model=self.model(model), **settings))
 
     def medians(self, works: Mapping[str, Work], seconds: float, least: int = 5) -> dict[str, float]:
-        """Median seconds of each work, done in turns for so many seconds, and so many times at least."""
+        """Median seconds of each work; see `turns`."""
+        return {name: statistics.median(taken) for name, taken in self.turns(works, seconds, least).items()}
+
+    def turns(self, works: Mapping[str, Work], seconds: float, least: int = 5) -> dict[str, list[float]]:
+        """Seconds of each work, done in turns for so many seconds, and so many times at least."""
         if self.quick:
             seconds, least = 0, 1
         for work in works.values():  # the first time is never typical
@@ -77,7 +81,7 @@ class Session:
             for name, work in works.items():
                 taken[name].append(self.clock(work))
             rounds += 1
-        return {name: statistics.median(each) for name, each in taken.items()}
+        return taken
 
     def clock(self, work: Work) -> float:
         """Seconds until some work is done, on the device, too."""
@@ -96,7 +100,7 @@ class Session:
         return values[:2] if self.quick else values
 
     def apart(self, text: str, model: str, seconds: float = 2) -> dict[str, float]:
-        """What epochs of a config cost in a process of their own; see `benchmarks.epochs`."""
+        """What an epoch of a config costs in a process of its own; see `benchmarks.epochs`."""
         settings = {"model": self.model(model), "device": self.device}
         order = {"config": text, "settings": settings, "seconds": 0 if self.quick else seconds}
         command = [sys.executable, "-m", "benchmarks.epochs"]
