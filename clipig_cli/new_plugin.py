@@ -63,6 +63,7 @@ def checked(name: str) -> str:
     Raises:
         InputError: it cannot name a distribution, a module and a transform, or does already.
     """
+    import builtins
     import importlib.util
     import keyword
     import re
@@ -76,7 +77,7 @@ def checked(name: str) -> str:
             Problem(f"'{name}' cannot name a plugin", hint="expected letters, digits and '-', a letter first")
         )
     word = identifier(normal)
-    if keyword.iskeyword(word) or word in RESERVED or word.startswith("test"):
+    if keyword.iskeyword(word) or hasattr(builtins, word) or word in RESERVED or word.startswith(("test", "check")):
         raise InputError(
             Problem(
                 f"'{name}' cannot name a plugin", hint="Python, pytest or a config would take it for something else"
@@ -97,4 +98,6 @@ def identifier(name: str) -> str:
 
 def renamed(text: str, name: str) -> str:
     """A text of the template with the new name."""
-    return text.replace("clipig-sepia", f"clipig-{name}").replace("sepia", identifier(name))
+    import re
+
+    return re.sub("clipig-sepia|sepia", lambda found: f"clipig-{name}" if "-" in found[0] else identifier(name), text)

@@ -103,8 +103,10 @@ class Reporter:
 
     def heading(self) -> str:
         """How the picture was made, as comments for the config beside it."""
-        packages = ("clipig", "torch", "torchvision", "clip-anytorch")
-        versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+        found = {name: importlib.metadata.version(name) for name in ("clipig", "torch", "torchvision", "clip-anytorch")}
+        used = (use.component.plugin for use in self.run.config.uses())
+        found |= {plugin.distribution: plugin.version for plugin in used if not plugin.built_in}
+        versions = ", ".join(f"{name} {version}" for name, version in found.items())
         seed, run = self.run.config.constant("seed"), self.run
         lines = [
             f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",

@@ -51,5 +51,5 @@ class Saver:
 
     def _write(self, image: Tensor, text: str) -> None:
         png = to_png(image, {"clipig": text})
-        save(self.output.config, text.encode())
         save(self.output.image, png)
+        save(self.output.config, text.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -100,4 +101,5 @@ def save(path: Path, content: bytes) -> None:
     except OSError as error:
         raise RunError(f"cannot write '{path}': {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what went wrong before says more
+            part.unlink(missing_ok=True)

@@ -342,7 +342,8 @@ def declarations(owner: Callable[..., Any] | type, variables: Sequence[str] = ()
     try:
         hints = typing.get_type_hints(owner, include_extras=True)
     except Exception as error:
-        raise PluginError(f"{owner.__name__}: its annotations cannot be read: {error}") from error
+        advice = "; import their types for real, not under `if TYPE_CHECKING:`" if isinstance(error, NameError) else ""
+        raise PluginError(f"{owner.__name__}: its annotations cannot be read: {error}{advice}") from error
     if isinstance(owner, type):
         defaults = {name: getattr(owner, name, REQUIRED) for name in hints}
     else:

@@ -70,8 +70,9 @@ class Component:
         Raises:
             PluginError: the function cannot be imported or its declarations cannot be read.
         """
+        function = self.function
         try:
-            params = declarations(self.function, VARIABLES.get(self.kind, ()))
+            params = declarations(function, VARIABLES.get(self.kind, ()))
             if self.kind == "feature" and "value" not in params:
                 raise PluginError("a feature source needs a parameter 'value'")
             for declaration in params.values():
@@ -98,7 +99,7 @@ class Component:
         except ValueError as error:
             raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{self.describe()} failed: {_reason(error)}") from error
+            raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
 
     @property
     def random(self) -> bool:
@@ -276,7 +277,7 @@ def _missing(target: str) -> str:
     if not spec.origin or not spec.origin.endswith(".py"):
         return ""
     try:
-        names = _defined(ast.parse(Path(spec.origin).read_bytes()))
+        names = _defined(ast.parse(Path(spec.origin).read_bytes(), spec.origin))
     except (OSError, SyntaxError, ValueError) as error:
         return f"module '{module}' cannot be read: {error}"
     return "" if attribute in names or "*" in names else f"module '{module}' has no '{attribute}'"
@@ -299,6 +300,14 @@ def _defined(tree: ast.Module) -> set[str]:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _where(error: BaseException) -> str:
+    """The file and line in which an error was raised, for authors."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
 
 
 def _reason(error: BaseException) -> str:

@@ -151,14 +151,10 @@ class Run:
             return
         rng = torch.Generator(self.device).manual_seed(0)
         scope = Scope(first.now, first.variables, random.Random(0), rng, rehearsal=True)
-        image = self.canvas.image()
-        problems = [
-            problem
-            for target in self.config.targets
-            if self._active(target)
-            for problem in rehearse(target, image, scope)
-        ]
-        for use in [use for stage in self.config.postproc for use in stage.transforms]:
+        image = self._picture()
+        problems = [problem for target in self.config.targets for problem in rehearse(target, image, scope)]
+        stages = [stage for stage in self.config.postproc if scope.ever_open(stage.values)]
+        for use in [use for stage in stages for use in stage.transforms]:
             if all(value.constant for value in use.values.values()):
                 try:
                     call(use, image, use.arguments({}, scope.draw), scope)
@@ -214,7 +210,8 @@ class Run:
                     before = image.shape
                     image = pixels(call(use, image, use.arguments(scope.variables, scope.draw), scope))
                     if image.shape != before:
-                        raise PluginError(f"{use.component.describe()} changed the resolution without saying so")
+                        reason = "changed the resolution without saying so, with `-> Annotated[Tensor, Resized]`"
+                        raise PluginError(f"{use.component.describe()} {reason}")
             self.canvas.write(image)
 
     def _learn(self, scope: Scope) -> list[Outcome]:
@@ -228,9 +225,10 @@ class Run:
         seen = [look for look in looks if look.wanted]
         gradients = self.sight.learn(seen) if self.sight else []
         finished = [look.finish() for look in looks]
-        roots: dict[Tensor, Tensor] = {held: torch.ones_like(held) for _, held in finished}
-        roots |= {look.views: gradient for look, gradient in zip(seen, gradients, strict=True)}
-        roots = {root: gradient for root, gradient in roots.items() if root.requires_grad}
+        # A list, as targets without transforms share their views.
+        roots = [(held, torch.ones_like(held)) for _, held in finished]
+        roots += [(look.views, gradient) for look, gradient in zip(seen, gradients, strict=True)]
+        roots = [(root, gradient) for root, gradient in roots if root.requires_grad]
         if roots:
-            torch.autograd.backward([*roots], [*roots.values()])
+            torch.autograd.backward([root for root, _ in roots], [gradient for _, gradient in roots])
         return [outcome for outcome, _ in finished]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,6 +43,13 @@ class Now:
     def within(self, start: FrameTime, end: FrameTime) -> bool:
         """Whether a window is open: `start <= now <= end`, both ends included."""
         return start.value <= start.position(self.epoch, self.time) and end.position(self.epoch, self.time) <= end.value
+
+    def still_opens(self, start: FrameTime, end: FrameTime) -> bool:
+        """Whether a window is open now or in any later epoch."""
+        first = start.value if isinstance(start.value, int) else math.ceil(start.value * (self.epochs - 1))
+        # If it is closed in the first epoch after its start, it has ended already; the others are for rounding.
+        soonest = (max(self.epoch, first + step) for step in (-1, 0, 1))
+        return any(Now(epoch, self.epochs).within(start, end) for epoch in soonest if epoch < self.epochs)
 
     def variables(self) -> dict[str, float | Callable[[float, float], float]]:
         """The time group of the expression language."""

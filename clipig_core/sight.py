@@ -23,8 +23,8 @@ CPU_BYTES = 1_000_000_000
 GPU_SHARE = 0.5
 """The share of a GPU's memory for the same."""
 
-UNDERFLOW = 1024.0
-"""Gradients in float16 are computed of losses that are so many times larger, so that they do not vanish."""
+HALF_RANGE = 64.0
+"""The largest gradient of a feature in float16, which neither vanishes on its way back to the pixels nor overflows."""
 
 
 FEW = 4
@@ -38,7 +38,7 @@ class Sight:
 
     def __init__(self, encoder: Encoder, config: Config, device: torch.device, dtype: torch.dtype) -> None:
         self.encoder, self.device, self.model = encoder, device, config.choices["model"].component
-        self.scale = UNDERFLOW if dtype == torch.float16 else 1.0
+        self.dtype = dtype
         self.chunk: int | None = None if config.constant("chunk") == "auto" else config.constant("chunk")
         self._encode = _compiled(encoder) if config.constant("compile") else encoder.encode_image
 
@@ -68,15 +68,24 @@ class Sight:
     def _learn(self, looks: Sequence[Look], part: Part) -> list[Tensor]:
         """The gradients for some of the views."""
         views = [looks[index].views[span].detach().requires_grad_() for index, span in part]
-        features = self._features(views).split([len(view) for view in views])
-        judgements = [looks[index].judge(piece) for (index, _), piece in zip(part, features, strict=True)]
-        loss = self.scale * torch.cat([judgement.loss for judgement in judgements]).sum()
+        features = self._features(views)
+        judged = features.detach().requires_grad_()
+        pieces = judged.split([len(view) for view in views])
+        judgements = [looks[index].judge(piece) for (index, _), piece in zip(part, pieces, strict=True)]
+        loss = torch.cat([judgement.loss for judgement in judgements]).sum()
         gradients = [torch.zeros_like(view) for view in views]
         if loss.requires_grad:
-            gradients = [*torch.autograd.grad(loss, views, materialize_grads=True)]
+            gradients = self._back(features, torch.autograd.grad(loss, judged)[0], views)
         for (index, _), judgement in zip(part, judgements, strict=True):
             looks[index].add(judgement)
-        return [gradient / self.scale for gradient in gradients] if self.scale != 1 else gradients
+        return gradients
+
+    def _back(self, features: Tensor, gradient: Tensor, views: list[Tensor]) -> list[Tensor]:
+        """From the gradient of features [B, D] to those of their views."""
+        if self.dtype != torch.float16:
+            return [*torch.autograd.grad(features, views, gradient)]
+        scale = HALF_RANGE / gradient.abs().max().clamp(min=1e-30)
+        return [found / scale for found in torch.autograd.grad(features, views, gradient * scale)]
 
     def _features(self, views: Sequence[Tensor]) -> Tensor:
         size = self.encoder.image_size

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core.run import Step
-from clipig_core.target import Table
+from clipig_core.target import Outcome, Table
 
 Columns = tuple[tuple[int, str], ...]
 
@@ -26,12 +26,13 @@ class _Sums:
     epochs: int = 1
 
     @classmethod
-    def of(cls, table: Table) -> _Sums:
+    def of(cls, table: Table, outcome: Outcome) -> _Sums:
         weight, loss = table.weight.mean(0), table.loss.mean(0)
-        count = table.taken.expand_as(table.loss).sum(0)
+        taken = outcome.multiplicity * table.taken.expand_as(table.loss)
+        weighted = (outcome.weight[:, None] * table.weight * table.loss * taken).abs().sum(0)
         similarity = torch.zeros_like(table.loss) if table.similarity is None else table.similarity
         low, high = similarity.aminmax(dim=0)
-        sums = torch.stack([weight, count, (weight * loss).abs() * count, loss, similarity.mean(0)])
+        sums = torch.stack([weight, taken.sum(0), weighted, loss, similarity.mean(0)])
         return cls(sums, low, high)
 
     def add(self, other: _Sums) -> None:
@@ -52,7 +53,7 @@ class Statistics:
         for outcome in step.outcomes:
             found = self.targets.setdefault((outcome.index, outcome.name), {})
             for table in outcome.tables:
-                key, sums = (table.kind, table.columns), _Sums.of(table)
+                key, sums = (table.kind, table.columns), _Sums.of(table, outcome)
                 if key in found:
                     found[key].add(sums)
                 else:

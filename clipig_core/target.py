@@ -19,7 +19,7 @@ from clipig_core.expressions import SIMILARITY
 from clipig_core.params import Value, Values
 from clipig_core.registry import Component
 from clipig_core.schedule import Now
-from clipig_core.views import Images, Pixels, Views, is_lazy, pixels
+from clipig_core.views import Axis, Images, Pixels, Views, is_lazy, pixels
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Scope:
     draw: random.Random
     rng: torch.Generator
     rehearsal: bool = False
-    _known: dict[int, Any] = field(default_factory=dict, repr=False)
+    _known: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def constant(self, value: Value) -> Any:
         """The value in this epoch, resolved once."""
@@ -45,6 +45,21 @@ class Scope:
             return False
         return self.now.within(self.constant(values["start"]), self.constant(values["end"]))
 
+    def ever_open(self, values: Values) -> bool:
+        """Whether a part with these may take part now or later, as far as constants can tell."""
+        if "active" in values and not self.constant(values["active"]):
+            return False
+        window = [values["start"], values["end"]]
+        return not _constant(window) or self.now.still_opens(*map(self.constant, window))
+
+    def _draws(self, value: Value) -> random.Random:
+        """Random numbers of a value that has one for each view; they do not depend on which views come together."""
+        key = ("draws", id(value))
+        if key not in self._known:
+            self._known[key] = random.Random(self.draw.getrandbits(64))
+        found: random.Random = self._known[key]
+        return found
+
     def of_view(self, similarity: float) -> Scope:
         """The same for one view with this similarity."""
         variables = self.variables | dict.fromkeys(SIMILARITY, similarity)
@@ -54,11 +69,11 @@ class Scope:
         """[1, F] numbers; or [B, F], one for each view, if any of the expressions uses `similarity` [B, F]."""
         if not any(value.names & SIMILARITY for value in values):
             return numbers([float(self.constant(value)) for value in values], similarity)[None]
-        table = [
-            [float(self.of_view(number).constant(value)) for value, number in zip(values, row, strict=True)]
-            for row in similarity.tolist()
+        columns = [
+            [float(value.resolve(self.variables | dict.fromkeys(SIMILARITY, number), draws)) for number in column]
+            for value, draws, column in zip(values, map(self._draws, values), similarity.T.tolist(), strict=True)
         ]
-        return torch.tensor(table).to(similarity)
+        return torch.tensor(columns).T.to(similarity)
 
 
 def call(use: Use, images: Images, arguments: Mapping[str, Any], scope: Scope) -> Images:
@@ -73,11 +88,33 @@ def call(use: Use, images: Images, arguments: Mapping[str, Any], scope: Scope) -
     else:
         images = pixels(images)
     result = _result(use, images, arguments, scope)
-    good = isinstance(result, Tensor | Views) and result.dtype.is_floating_point and result.device == images.device
-    if not good or len(result.shape) != 4 or result.shape[:2] != images.shape[:2]:
+    if isinstance(result, Views):
+        return _Guarded(result, use, images)
+    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == images.device
+    if not good or result.dim() != 4 or result.shape[:2] != images.shape[:2]:
         raise _broken(use.component, result, f"floats [B, 3, h, w] for images {list(images.shape)}")
-    moved: Images = result
+    moved: Tensor = result
     return moved
+
+
+class _Guarded(Views):
+    """What a lazy transform returned; if reading goes wrong, it is this transform that is to blame."""
+
+    def __init__(self, views: Views, use: Use, images: Images) -> None:
+        self.views, self.use = views, use
+        with use.component.calling(use.node.place):
+            self.shape, self.dtype, self.device = torch.Size(views.shape), views.dtype, views.device
+        if len(self.shape) != 4 or self.shape[:2] != images.shape[:2] or self.device != images.device:
+            found = f"images {list(self.shape)} on {self.device}"
+            raise PluginError(f"{use.component.describe()} returned {found} for images {list(images.shape)}")
+
+    def read(self, columns: Axis, rows: Axis) -> Tensor:
+        with self.use.component.calling(self.use.node.place):
+            result = self.views.read(columns, rows)
+        wanted = (*self.shape[:2], rows.index.shape[1], columns.index.shape[1])
+        if not isinstance(result, Tensor) or result.shape != wanted:
+            raise _broken(self.use.component, result, f"the floats {list(wanted)} that were read")
+        return result
 
 
 def call_constraint(use: Use, images: Tensor, arguments: Mapping[str, Any], scope: Scope) -> Tensor:
@@ -160,13 +197,17 @@ class Table:
 
 @dataclass
 class Outcome:
-    """What one target did in one epoch; `loss` [B] and `weight` [B or 1] are those of its views."""
+    """What one target did in one epoch.
+
+    `loss` [B] and `weight` [B or 1] are those of its views, each of which counts `multiplicity` times.
+    """
 
     index: int
     name: str
     weight: Tensor
     loss: Tensor
     tables: list[Table]
+    multiplicity: int
 
     @property
     def features(self) -> list[Part]:
@@ -239,6 +280,8 @@ class Target:
 
 def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]:
     """What does not fit an image [1, 3, H, W], as far as constants can tell; no model is needed for that."""
+    if not scope.ever_open(config.values):
+        return []
     views: Images = image
     try:
         for use in config.transforms:
@@ -249,7 +292,7 @@ def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]
         return error.problems
     problems = _nothing_to_mix(config, scope)
     for constraint in config.constraints:
-        if _constant(constraint.use.values.values()):
+        if _constant(constraint.use.values.values()) and scope.ever_open(constraint.values):
             try:
                 arguments = constraint.use.arguments({}, scope.draw)
                 call_constraint(constraint.use, pixels(views), arguments, scope)
@@ -313,7 +356,8 @@ class Look:
                 held = held + self.multiplicity * weight * (table.weight * table.loss)[:, 0]
                 table.loss = table.loss.detach()
                 tables.append(table)
-        outcome = Outcome(self.target.index, self.target.name, weight, loss + held.detach(), tables)
+        total = loss + held.detach()
+        outcome = Outcome(self.target.index, self.target.name, weight, total, tables, self.multiplicity)
         return outcome, held.sum()
 
     @property

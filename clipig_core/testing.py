@@ -44,6 +44,7 @@ from clipig_core.hooks import KINDS
 from clipig_core.nodes import Node
 from clipig_core.params import Declaration, Resized, declarations
 from clipig_core.registry import GROUP, Registry
+from clipig_core.views import Axis, Pixels, is_lazy
 
 __all__ = [
     "ContractError",
@@ -56,6 +57,8 @@ __all__ = [
     "check_plugin",
     "check_transform",
 ]
+
+__tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 Function = Callable[..., Any]
 
@@ -355,7 +358,7 @@ def _arguments(kind: str, function: Function, given: Mapping[str, Any]) -> dict[
             value = declaration.convert(node) if node else declaration.default_value()
             values[name] = value.resolve({}, random.Random(0))
         except InputError as error:
-            subject.fail(str(error), "give the check a value that a config could have")
+            subject.fail(str(error), "give the check a plain value that a config could have")
     return values
 
 
@@ -521,7 +524,9 @@ def _each_by_itself(subject: _Batchwise) -> None:
             _same(subject(torch.cat([batch[:1], other[1:]]))[0], together[0]),
             f"{subject.item} 0 changes when {subject.item}s 1 to 3 of the batch change",
             f"work on each {subject.item} by itself, for example with "
-            + ("mean((1, 2, 3), keepdim=True) instead of mean()" if subject.item == "image" else "mean(-1)"),
+            + {"transform": "mean((1, 2, 3), keepdim=True) instead of mean()", "constraint": "mean((1, 2, 3))"}.get(
+                subject.kind, "mean(-1)"
+            ),
         )
     if not subject.random:
         subject.need(
@@ -529,6 +534,36 @@ def _each_by_itself(subject: _Batchwise) -> None:
             f"gives another result for {subject.item}s alone than for all of them in one batch",
             "let nothing depend on the size of the batch",
         )
+
+
+def _lazy_reads(subject: _Batchwise) -> None:
+    """What is read of lazy images is what they are, whichever part is read, and however it is asked for."""
+    if not is_lazy(subject.function):
+        return
+    for size in ((WIDTH, HEIGHT), (40, 30)):
+        batch = subject.batch(3, size)
+        rng = {"rng": torch.Generator(subject.device).manual_seed(0)} if subject.random else {}
+        with subject.running("when it gets Views"):
+            views = subject.function(Pixels(batch), **subject.arguments, **rng)
+            whole = views.pixels()
+        height, width = whole.shape[-2:]
+        subject.need(
+            tuple(views.shape) == tuple(whole.shape) and views.dtype == whole.dtype and views.device == whole.device,
+            f"returns Views whose shape, dtype and device are not those of their pixels {list(whole.shape)}",
+            "set the three from what the function is given, as it changes them",
+        )
+        left, top, w, h = width // 3, height // 4, max(1, width // 2), max(1, height // 2)
+        wanted = whole[:, :, top : top + h, left : left + w]
+        for start in (int, lambda first: torch.full((3,), first, device=subject.device)):
+            columns, rows = Axis.run(start(left), w, subject.device), Axis.run(start(top), h, subject.device)
+            with subject.running("when a part of its Views is read"):
+                part = views.read(columns, rows)
+            subject.need(
+                part.shape == wanted.shape and _same(part, wanted),
+                f"its Views read {w}x{h} pixels at {left}, {top} that are not those at this place of all its pixels",
+                "let `read` depend on `index` alone; an Axis has a `start` only if its positions follow one another, "
+                "and `span` is the largest distance between any two",
+            )
 
 
 def _one_target_for_each(subject: _Batchwise) -> None:
@@ -635,6 +670,7 @@ _CHECKS: Sequence[Callable[[_Batchwise], None]] = (
     _types_and_shapes,
     _input_is_left_alone,
     _same_seed_same_result,
+    _lazy_reads,
     _plain_values,
     _each_by_itself,
     _one_target_for_each,

@@ -28,7 +28,7 @@ class Axis:
     """Positions along one side of images: `index` [B or 1, n], each inside the image.
 
     No two of them are more than `span` apart. `start` is the first, if all others follow it one by one and it is known
-    without asking the device.
+    without asking the device; who reorders positions leaves it out.
     """
 
     index: Tensor
@@ -55,7 +55,7 @@ class Axis:
 
 
 class Views(ABC):
-    """A batch of images with the `shape` [B, 3, H, W]."""
+    """A batch of images with the `shape` [B, 3, H, W]; `dtype` and `device` as tensors have them."""
 
     shape: torch.Size
     dtype: torch.dtype
@@ -101,9 +101,10 @@ def lazy(transform: Callable[Concatenate[Views, P], Views]) -> Callable[Concaten
 
     @functools.wraps(transform)
     def either(images: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
-        if isinstance(images, Tensor):
-            return transform(Pixels(images), *args, **kwargs).pixels()
-        return transform(images, *args, **kwargs)
+        views = transform(Pixels(images) if isinstance(images, Tensor) else images, *args, **kwargs)
+        if not isinstance(views, Views):
+            raise TypeError(f"a lazy transform returns Views, not {type(views).__name__}")
+        return views.pixels() if isinstance(images, Tensor) else views
 
     either.lazy = True  # type: ignore[attr-defined]
     return cast(Callable[Concatenate[Tensor, P], Tensor], either)

@@ -332,3 +332,50 @@ def test_targets_that_are_switched_off_need_no_model() -> None:
     run = run_of(HEAD + text, encoder=None)
     assert [outcome.name for outcome in next(iter(run)).outcomes] == ["held"]
     assert next(iter(run)).outcomes[0].index == 1
+
+
+@pytest.mark.parametrize("transforms", ["[]", "[{shift: 0}]"])
+def test_targets_that_see_the_same_views_all_pull(transforms: str) -> None:
+    """One step of plain gradient descent: the steps of two targets add up."""
+    moved = []
+    for names in ("x", "y", "xy"):
+        text = "optimizer: sgd\nepochs: 1\ntargets:\n"
+        text += "".join(f"- {{features: [{{text: {name}}}], transforms: {transforms}}}\n" for name in names)
+        run = run_of(HEAD.replace("epochs: 6\n", "") + text, LinearEncoder(AXES))
+        before = run.image
+        next(iter(run))
+        moved.append(run.image - before)
+    assert moved[0].abs().max() > 1e-4
+    assert torch.allclose(moved[0] + moved[1], moved[2], rtol=0, atol=1e-6)
+
+
+NEVER = """
+targets:
+- constraints: [blur, {blur: {kernel_size: 99, start: 400}}, {blur: {kernel_size: 99, end: 2}}]
+- start: 400
+  transforms: [crop: 0 0 99 99]
+  constraints: [blur]
+- start: 90%
+  end: 10%
+  transforms: [crop: 0 0 99 99]
+  constraints: [blur]
+postproc: [{blur: 99, active: false}, {blur: 99, start: .9, end: .1}]
+start_epoch: 3
+"""
+
+
+def test_what_never_takes_part_need_not_fit() -> None:
+    list(run_of(HEAD + NEVER))
+
+
+def test_random_weights_of_views_do_not_depend_on_the_chunk() -> None:
+    text = """
+targets:
+- batch_size: 7
+  weight: random() * sim / 20
+  features: [{text: x, weight: random() * sim / 20, scale: 1 + random() + 0 * sim}, {text: y, weight: random() * sim}]
+  transforms: [{noise: .1}]
+"""
+    losses = [[step.loss for step in run_of(f"{HEAD}chunk: {n}{text}", LinearEncoder(AXES))] for n in (7, 3, 1)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-4)

@@ -185,7 +185,7 @@ def test_fewer_digits_see_the_same(sizes: tuple[Any, ...], dtype: torch.dtype) -
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_a_run_in_fewer_digits_finds_a_similar_picture(precision: str) -> None:
     """At least as similar to the text, by the judgement of float32, less a little."""
-    text = "model: emoji\nresolution: 64\nepochs: 40\nseed: 1\nprecision: {}\ncanvas: pyramid\n"
+    text = "model: emoji\nresolution: 64\nepochs: 100\nseed: 1\nprecision: {}\ncanvas: pyramid\n"
     text += "targets: [{{features: [{{text: strawberry}}], batch_size: 4, transforms: [{{random_shift: -.1 .1}}]}}]"
     found = []
     judge = emoji("emoji", CPU, torch.float32)
@@ -195,7 +195,7 @@ def test_a_run_in_fewer_digits_finds_a_similar_picture(precision: str) -> None:
         *_, last = run
         found.append(torch.cosine_similarity(judge.encode_image(last.image), judge.encode_text(["strawberry"])).item())
     assert found[0] > 0.6
-    assert found[1] > found[0] - 0.1
+    assert found[1] > found[0] - 0.15  # small differences grow, and lead to another picture of the same thing
 
 
 @pytest.mark.slow
