@@ -66,7 +66,7 @@ _CPU = torch.device("cpu")
 
 WIDTH, HEIGHT = 12, 9
 TINY = (6, 5)
-ODD = [(1, 1), (1, 7), (7, 1), (640, 3)]
+ODD = [(1, 1), (1, 7), (7, 1), (16, 16), (640, 3)]
 VIEWS = 32
 LENGTH = 16
 
@@ -593,7 +593,7 @@ def _plain_values(subject: _Batchwise) -> None:
     if subject.target is not None:
         subject.pull(subject.target.expand(2, -1))
     else:
-        for level in (0.0, 0.3, 1.0):
+        for level in (0.0, 0.3, 1.0, -0.1, 1.1):  # the values of a picture may leave [0, 1]
             subject.pull(torch.full_like(subject.batch(2), level).float())
 
 

@@ -61,6 +61,8 @@ def test_names_are_taken_in_their_normal_form(tmp_path: Path, name: str) -> None
         ("class", "'class' cannot name a plugin (Python, pytest or a config"),
         ("start", "'start' cannot name a plugin (Python, pytest or a config"),
         ("test-card", "'test-card' cannot name a plugin (Python, pytest or a config"),
+        ("float", "'float' cannot name a plugin (Python, pytest or a config"),
+        ("check-plugin", "'check-plugin' cannot name a plugin (Python, pytest or a config"),
         ("blur", "the name 'blur' is taken by plugin 'filters' (clipig "),
         ("random-shift", "the name 'random_shift' is taken by plugin 'geometry' (clipig "),
         ("geometry", "the name 'geometry' is taken by plugin 'geometry' (clipig "),
@@ -74,6 +76,13 @@ def test_a_name_that_will_not_do(tmp_path: Path, name: str, message: str) -> Non
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert names(tmp_path) == []
+
+
+def test_the_name_of_the_template_may_be_part_of_the_name(tmp_path: Path) -> None:
+    assert clipig(tmp_path, "new-plugin", "soft-sepia").returncode == 0
+    folder = tmp_path / "clipig-soft-sepia"
+    assert 'name = "clipig-soft-sepia"' in (folder / "pyproject.toml").read_text()
+    assert "def soft_sepia(" in (folder / "clipig_soft_sepia" / "soft_sepia.py").read_text()
 
 
 def test_what_exists_is_left_alone(tmp_path: Path) -> None:

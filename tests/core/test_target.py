@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.errors import InputError
+from clipig_core.config import check
+from clipig_core.errors import InputError, PluginError
+from clipig_core.nodes import read_yaml
+from clipig_core.registry import Registry
 from clipig_core.run import Run, Step
+from clipig_core.statistics import Statistics
 
 from .support import AXES, SIZE, LinearEncoder, run_of
 
@@ -261,3 +268,72 @@ def test_views_are_resized_and_clamped_for_the_model() -> None:
         head + "targets: [{features: [{text: x}], transforms: [{mul: 5}, {resize: 13 9}]}]", LinearEncoder(AXES)
     )
     assert len(list(run)) == 5  # the encoder itself asserts size and range
+
+
+def test_statistics_weigh_shares_as_the_loss_does() -> None:
+    text = """
+targets:
+- batch_size: 4
+  weight: 1 if t < .5 else 0
+  features: [{text: x, weight: 2}]
+  constraints: [{border: {start: 51%}}, {blur: {weight: 3}}]
+"""
+    run, statistics, losses = run_of(HEAD + text, LinearEncoder(AXES)), Statistics(), []
+    for step in run:
+        statistics.add(step)
+        if step.now.time < 0.5:
+            (outcome,) = step.outcomes
+            losses.append([2 * outcome.features[0].loss.item(), 3 * outcome.constraints[0].loss.item()])
+    feature, blur = (sum(column) for column in zip(*losses, strict=True))
+    lines = dict(line.strip().split(":", 1) for line in statistics.lines()[1:])
+    assert f"count {4 * run.epochs}," in lines["feature 'x'"]
+    assert f"share {100 * feature / (feature + blur):.1f}%" in lines["feature 'x'"]
+    assert f"share {100 * blur / (feature + blur):.1f}%" in lines["constraint 'blur'"]
+    assert "share 0.0%" in lines["constraint 'border'"]
+
+
+LAZY = """
+from clipig_core import hookimpl
+from clipig_core.views import Axis, Views, lazy
+@hookimpl
+def clipig_transforms():
+    return {name: f"acme_lazy:{name}" for name in ("bare", "crash", "outside", "eager")}
+class Bare(Views):
+    def read(self, columns, rows): raise KeyError("gone")
+class Crash(Bare):
+    def __init__(self, source):
+        self.source, self.shape, self.dtype, self.device = source, source.shape, source.dtype, source.device
+class Outside(Crash):
+    def read(self, columns, rows): return self.source.read(columns.moved(500), rows)
+@lazy
+def bare(images): return Bare()
+@lazy
+def crash(images): return Crash(images)
+@lazy
+def outside(images): return Outside(images)
+@lazy
+def eager(images): return images.pixels()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("bare", "failed: AttributeError: 'Bare' object has no attribute 'shape' (target.py:"),
+        ("crash", "failed: KeyError: 'gone' (acme_lazy.py:8)"),
+        ("outside", "returned [1, 3, 8, 0]"),
+        ("eager", "failed: TypeError: a lazy transform returns Views, not Tensor"),
+    ],
+)
+def test_a_lazy_transform_that_fails_later_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "acme_lazy.py").write_text(LAZY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "acme_lazy", raising=False)
+    registry = Registry([*entry_points(group="clipig"), EntryPoint("lazy", "acme_lazy", "clipig")])
+    text = f"{HEAD}targets: [{{transforms: [{name}, {{mul: 1}}], constraints: [blur]}}]"
+    with pytest.raises(PluginError) as caught:
+        list(Run(check(read_yaml(text, "a.yaml"), registry)))
+    assert f"transform '{name}' of plugin 'lazy'" in str(caught.value)
+    assert message in str(caught.value)

@@ -27,6 +27,7 @@ from clipig_core.testing import (
     check_plugin,
     check_transform,
 )
+from clipig_core.views import Axis, Views, lazy
 
 Amount = Annotated[float, Param("How much.", min=0, max=1)]
 Text = Annotated[str, Param("A text.")]
@@ -919,3 +920,64 @@ def test_right_plugin(module: Callable[[str], str]) -> None:
 def test_wrong_plugins(module: Callable[[str], str], code: str, found: str) -> None:
     with pytest.raises(ContractError, match=found):
         check_plugin(module(code))
+
+
+# Lazy transforms
+
+
+class Source(Views):
+    def __init__(self, source: Views) -> None:
+        self.source, self.shape, self.dtype, self.device = source, source.shape, source.dtype, source.device
+
+    def read(self, columns: Axis, rows: Axis) -> Tensor:
+        return self.source.read(self.across(columns), rows)
+
+    def across(self, columns: Axis) -> Axis:
+        return Axis(self.shape[3] - 1 - columns.index, columns.span)
+
+
+class KeepsStart(Source):
+    def across(self, columns: Axis) -> Axis:
+        return Axis(self.shape[3] - 1 - columns.index, columns.span, columns.start)
+
+
+class ReadsAll(Source):
+    def read(self, columns: Axis, rows: Axis) -> Tensor:  # noqa: ARG002
+        return self.source.pixels()
+
+
+class Wider(Source):
+    def __init__(self, source: Views) -> None:
+        super().__init__(source)
+        self.shape = torch.Size((*source.shape[:3], source.shape[3] + 1))
+
+    def pixels(self) -> Tensor:
+        return self.source.pixels()
+
+
+@lazy
+def mirrored(images: Views) -> Views:
+    """Swap left and right."""
+    return Source(images)
+
+
+def test_lazy_transforms_pass() -> None:
+    check_transform(mirrored)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        (KeepsStart, "that are not those at this place.*an Axis has a `start` only if"),
+        (ReadsAll, "that are not those at this place"),
+        (Wider, "whose shape, dtype and device are not those of their pixels"),
+    ],
+)
+def test_wrong_lazy_transforms(kind: type[Source], found: str) -> None:
+    @lazy
+    def wrong(images: Views) -> Views:
+        """Wrong."""
+        return kind(images)
+
+    with pytest.raises(ContractError, match=f"wrong: .*{found}"):
+        check_transform(wrong)
