@@ -26,7 +26,6 @@ GPU_SHARE = 0.5
 HALF_RANGE = 64.0
 """The largest gradient of a feature in float16, which neither vanishes on its way back to the pixels nor overflows."""
 
-
 FEW = 4
 """So many views are never split, and cost no measurement."""
 
@@ -120,7 +119,7 @@ class Sight:
             return tensor
 
         images = torch.zeros(views, 3, size, size, device=self.device, requires_grad=True)
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        with self.model.calling(), torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
             self.encoder.encode_image(images)
         return total
 

@@ -71,6 +71,8 @@ class Scope:
             return numbers([float(self.constant(value)) for value in values], similarity)[None]
         columns = [
             [float(value.resolve(self.variables | dict.fromkeys(SIMILARITY, number), draws)) for number in column]
+            if value.names & SIMILARITY
+            else [float(self.constant(value))] * len(column)
             for value, draws, column in zip(values, map(self._draws, values), similarity.T.tolist(), strict=True)
         ]
         return torch.tensor(columns).T.to(similarity)
