@@ -73,8 +73,9 @@ class Session:
         """Seconds of each work, done in turns for so many seconds, and so many times at least."""
         if self.quick:
             seconds, least = 0, 1
-        for work in works.values():  # the first time is never typical
-            self.clock(work)
+        else:
+            for work in works.values():  # the first time is never typical
+                self.clock(work)
         taken: dict[str, list[float]] = {name: [] for name in works}
         end, rounds = time.perf_counter() + seconds, 0
         while rounds < least or time.perf_counter() < end:

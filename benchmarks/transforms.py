@@ -19,32 +19,32 @@ from clipig_core.views import Images, Pixels, pixels
 ARGUMENTS = {
     "add": ".1 0 -.1",
     "blur": "5",
-    "border": "{{size: 4, color: 0 0 0}}",
+    "border": "{size: 4, color: 0 0 0}",
     "bwnoise": ".1",
-    "center_crop": "{half}",
+    "center_crop": "224",
     "clamp": "0 1",
     "contrast": "1.2",
-    "crop": ".25 .25 .5 .5",
-    "edge": "{{kernel_size: 3}}",
+    "crop": "0 0 224 224",
+    "edge": "{kernel_size: 3}",
     "fnoise": ".1",
     "mean": ".5",
     "mul": "1 .9 .8",
     "noise": ".1",
-    "pad": "{{size: 16, mode: wrap}}",
+    "pad": "{size: 16, mode: wrap}",
     "quantize": "1/8",
-    "random_crop": "{half}",
+    "random_crop": "224",
     "random_rotate": "-10 10",
     "random_scale": ".8 1.2",
     "random_shift": "-.1 .1",
     "random_translate": ".1 .1",
     "repeat": "2",
     "resize": "224",
-    "rnoise": "{{std: .1, resolution: 32}}",
+    "rnoise": "{std: .1, resolution: 32}",
     "rotate": "10",
     "saturation": "1.2",
     "shift": ".1 .1",
 }
-"""Of each built-in transform; `half` is half the side of the picture."""
+"""Of each built-in transform."""
 
 SIDES = {224: 5, 512: 5, 2048: 2}
 """Sides of the picture, and how many views."""
@@ -88,8 +88,8 @@ def pass_seconds(session: Session) -> float:
 
 def transforming(session: Session, name: str, picture: Tensor, views: int, scope: Scope) -> Work:
     """What happens to a picture of which a target with this transform makes its views."""
-    arguments = ARGUMENTS[name].format(half=picture.shape[3] // 2)
-    config = session.config(f"targets: [{{transforms: [{{{name}: {arguments}}}], constraints: [{{blur: 3}}]}}]")
+    transform = f"{{{name}: {ARGUMENTS[name]}}}"
+    config = session.config(f"targets: [{{transforms: [{transform}], constraints: [{{blur: 3}}]}}]")
     config.bind()
     use: Use = config.targets[0].transforms[0]
 
