@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ SLOW = 15.0
 
 def measure(session: Session) -> Iterator[Table]:
     """Seconds of an epoch in each format, and how far the pictures are apart."""
+    # What earlier runs compiled would be found again.
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(session.folder / "compiled")
     yield Table(
         "precision",
         "Seconds of an epoch, ViT-B/32, 224x224. `gain` is float32 / this. `first s` is the first epoch, "
@@ -70,7 +73,7 @@ def rows(session: Session) -> Rows:
 
 def epoch(session: Session, config: str, settings: dict[str, Any]) -> tuple[float | None, float | None]:
     """Seconds of an epoch, and of the first one; None if the machine cannot do it."""
-    torch.compiler.reset()  # or what was compiled for another batch size would be used again
+    torch.compiler.reset()
     steps = iter(session.run(config, **settings))
     try:
         first = session.clock(lambda: next(steps))
