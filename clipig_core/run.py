@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from clipig_core.canvas import Canvas, first_pixels, resize
-from clipig_core.config import Config, TargetConfig, Use
+from clipig_core.config import Config, Use
 from clipig_core.device import find_device, find_precision
 from clipig_core.encoder import Encoder
 from clipig_core.errors import InputError, PluginError
 from clipig_core.params import resolve
 from clipig_core.schedule import Now
 from clipig_core.sight import Sight
-from clipig_core.target import Look, Outcome, Scope, Target, call, rehearse
+from clipig_core.target import Look, Outcome, Scope, Target, all_constant, call, rehearse
 from clipig_core.views import pixels
 
 
@@ -78,7 +78,7 @@ class Run:
         first = self._scope(Now(self.start_epoch, self.epochs))
         self.canvas = self._canvas(*self.resolution)
         self._rehearse(first)
-        active = {index: target for index, target in enumerate(config.targets) if self._active(target)}
+        active = {index: target for index, target in enumerate(config.targets) if first.active(target.values)}
         self.encoder = self._encoder() if any(target.features for target in active.values()) else None
         self.sight = Sight(self.encoder, config, self.device, self.dtype) if self.encoder else None
         self.targets = [Target(index, target, self.encoder, self.device) for index, target in active.items()]
@@ -106,10 +106,6 @@ class Run:
     def __iter__(self) -> Iterator[Step]:
         for epoch in range(self.start_epoch, self.epochs):
             yield self._step(Now(epoch, self.epochs))
-
-    def _active(self, target: TargetConfig) -> bool:
-        """Whether it will ever take part, so that what it needs must be loaded."""
-        return bool(target.values["active"].resolve({}, self.draw))
 
     def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
         """Call an optimizer, canvas or model, whose parameters are all constants."""
@@ -155,7 +151,7 @@ class Run:
         problems = [problem for target in self.config.targets for problem in rehearse(target, image, scope)]
         stages = [stage for stage in self.config.postproc if scope.ever_open(stage.values)]
         for use in [use for stage in stages for use in stage.transforms]:
-            if all(value.constant for value in use.values.values()):
+            if all_constant(use.values.values()):
                 try:
                     call(use, image, use.arguments({}, scope.draw), scope)
                 except InputError as error:

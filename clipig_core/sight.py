@@ -39,6 +39,7 @@ class Sight:
         self.encoder, self.device, self.model = encoder, device, config.choices["model"].component
         self.dtype = dtype
         self.chunk: int | None = None if config.constant("chunk") == "auto" else config.constant("chunk")
+        self._warned = False
         self._encode = _compiled(encoder) if config.constant("compile") else encoder.encode_image
 
     @torch.no_grad()
@@ -130,8 +131,6 @@ class Sight:
         if not self._warned:
             log.warning("out of memory: views now go through the model in chunks of at most %d", size // 2)
         self._warned, self.chunk = True, size // 2
-
-    _warned = False
 
 
 def _compiled(encoder: Encoder) -> Callable[[Tensor], Tensor]:

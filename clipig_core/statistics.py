@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from clipig_core.run import Step
 from clipig_core.target import Outcome, Table
 
 Columns = tuple[tuple[int, str], ...]
+Key = TypeVar("Key")
 
 
 @dataclass
@@ -53,11 +55,7 @@ class Statistics:
         for outcome in step.outcomes:
             found = self.targets.setdefault((outcome.index, outcome.name), {})
             for table in outcome.tables:
-                key, sums = (table.kind, table.columns), _Sums.of(table, outcome)
-                if key in found:
-                    found[key].add(sums)
-                else:
-                    found[key] = sums
+                _add(found, (table.kind, table.columns), _Sums.of(table, outcome))
 
     def lines(self) -> list[str]:
         """For each feature and constraint: weight, count, share of the loss, mean loss, similarity mean, min, max."""
@@ -85,8 +83,12 @@ def _by_column(found: dict[tuple[str, Columns], _Sums]) -> dict[tuple[str, int, 
         table = torch.cat([sums.sums, sums.low[None], sums.high[None]]).cpu()
         for (index, name), column in zip(columns, table.unbind(1), strict=True):
             one = _Sums(column[:5].clone(), column[5].clone(), column[6].clone(), sums.epochs)
-            if (kind, index, name) in single:
-                single[kind, index, name].add(one)
-            else:
-                single[kind, index, name] = one
+            _add(single, (kind, index, name), one)
     return single
+
+
+def _add(found: dict[Key, _Sums], key: Key, sums: _Sums) -> None:
+    if key in found:
+        found[key].add(sums)
+    else:
+        found[key] = sums

@@ -39,18 +39,18 @@ class Scope:
             self._known[id(value)] = value.resolve(self.variables, self.draw)
         return self._known[id(value)]
 
+    def active(self, values: Values) -> bool:
+        """Whether a part with these is not switched off."""
+        return "active" not in values or bool(self.constant(values["active"]))
+
     def open(self, values: Values) -> bool:
         """Whether a part with these `start`, `end` and `active` takes part in this epoch."""
-        if "active" in values and not self.constant(values["active"]):
-            return False
-        return self.now.within(self.constant(values["start"]), self.constant(values["end"]))
+        return self.active(values) and self.now.within(self.constant(values["start"]), self.constant(values["end"]))
 
     def ever_open(self, values: Values) -> bool:
         """Whether a part with these may take part now or later, as far as constants can tell."""
-        if "active" in values and not self.constant(values["active"]):
-            return False
         window = [values["start"], values["end"]]
-        return not _constant(window) or self.now.still_opens(*map(self.constant, window))
+        return self.active(values) and (not all_constant(window) or self.now.still_opens(*map(self.constant, window)))
 
     def _draws(self, value: Value) -> random.Random:
         """Random numbers of a value that has one for each view; they do not depend on which views come together."""
@@ -62,15 +62,17 @@ class Scope:
 
     def of_view(self, similarity: float) -> Scope:
         """The same for one view with this similarity."""
-        variables = self.variables | dict.fromkeys(SIMILARITY, similarity)
-        return Scope(self.now, variables, self.draw, self.rng, self.rehearsal)
+        return Scope(self.now, self._variables(similarity), self.draw, self.rng, self.rehearsal)
+
+    def _variables(self, similarity: float) -> dict[str, Any]:
+        return self.variables | dict.fromkeys(SIMILARITY, similarity)
 
     def per_view(self, values: Sequence[Value], similarity: Tensor) -> Tensor:
         """[1, F] numbers; or [B, F], one for each view, if any of the expressions uses `similarity` [B, F]."""
         if not any(value.names & SIMILARITY for value in values):
             return numbers([float(self.constant(value)) for value in values], similarity)[None]
         columns = [
-            [float(value.resolve(self.variables | dict.fromkeys(SIMILARITY, number), draws)) for number in column]
+            [float(value.resolve(self._variables(number), draws)) for number in column]
             if value.names & SIMILARITY
             else [float(self.constant(value))] * len(column)
             for value, draws, column in zip(values, map(self._draws, values), similarity.T.tolist(), strict=True)
@@ -287,14 +289,14 @@ def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]
     views: Images = image
     try:
         for use in config.transforms:
-            if not _constant(use.values.values()):
+            if not all_constant(use.values.values()):
                 return []
             views = call(use, views, use.arguments({}, scope.draw), scope)
     except InputError as error:
         return error.problems
     problems = _nothing_to_mix(config, scope)
     for constraint in config.constraints:
-        if _constant(constraint.use.values.values()) and scope.ever_open(constraint.values):
+        if all_constant(constraint.use.values.values()) and scope.ever_open(constraint.values):
             try:
                 arguments = constraint.use.arguments({}, scope.draw)
                 call_constraint(constraint.use, pixels(views), arguments, scope)
@@ -305,7 +307,7 @@ def rehearse(config: TargetConfig, image: Tensor, scope: Scope) -> list[Problem]
 
 def _nothing_to_mix(config: TargetConfig, scope: Scope) -> list[Problem]:
     weights = [feature.values["weight"] for feature in config.features]
-    if scope.constant(config.values["select"]) != "mix" or not weights or not _constant(weights):
+    if scope.constant(config.values["select"]) != "mix" or not weights or not all_constant(weights):
         return []
     if any(map(scope.constant, weights)):
         return []
@@ -313,7 +315,8 @@ def _nothing_to_mix(config: TargetConfig, scope: Scope) -> list[Problem]:
     return [Problem(message, weights[0].node.place)]
 
 
-def _constant(values: Iterable[Value]) -> bool:
+def all_constant(values: Iterable[Value]) -> bool:
+    """Whether none of them depends on the epoch."""
     return all(value.constant for value in values)
 
 

@@ -7,8 +7,9 @@ only moves pixels can be `lazy`: it returns `Views`, and what follows reads the 
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any, Concatenate, ParamSpec, cast
@@ -124,27 +125,25 @@ class _Pick(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         ctx.save_for_backward(rows, columns)
-        ctx.shape = images.shape
-        batch = max(len(images), len(rows), len(columns))
-        if not _in_pieces(images, rows, columns):
+        ctx.shape, ctx.pieces = images.shape, _pieces(images, rows, columns)
+        if ctx.pieces is None:
             return images[_batch(images), :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        batch = max(len(images), len(rows), len(columns))
         picked = images.new_empty(batch, 3, rows.shape[1], columns.shape[1])
-        for i, there, here in _pieces(batch, rows, columns):
+        for i, there, here in ctx.pieces:
             picked[i, :, *here] = images[i % len(images), :, *there]
         return picked
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        rows, columns = ctx.saved_tensors
         total = gradient.new_zeros(ctx.shape)
-        if not _in_pieces(total, rows, columns):
-            places = (_batch(total), slice(None), rows[:, :, None], columns[:, None, :])
-            total.permute(0, 2, 3, 1).index_put_(
-                (places[0], places[2], places[3]), gradient.permute(0, 2, 3, 1), accumulate=True
-            )
+        if ctx.pieces is None:
+            rows, columns = ctx.saved_tensors
+            places = (_batch(total), rows[:, :, None], columns[:, None, :])
+            total.permute(0, 2, 3, 1).index_put_(places, gradient.permute(0, 2, 3, 1), accumulate=True)
             return total, None, None
-        for i, there, here in _pieces(len(gradient), rows, columns):
+        for i, there, here in ctx.pieces:
             total[i % len(total), :, *there] += gradient[i, :, *here]
         return total, None, None
 
@@ -153,24 +152,24 @@ def _batch(images: Tensor) -> Tensor:
     return torch.arange(len(images), device=images.device)[:, None, None]
 
 
-def _in_pieces(images: Tensor, rows: Tensor, columns: Tensor) -> bool:
-    if images.device.type != "cpu":
-        return False
-    most = 1
-    for axis in (rows, columns):
-        most *= 1 + max((axis.diff(dim=1) != 1).sum(1).tolist())
-    return most <= MOST_PIECES
-
-
 Piece = tuple[slice, slice]
 
 
-def _pieces(batch: int, rows: Tensor, columns: Tensor) -> Iterator[tuple[int, Piece, Piece]]:
-    """For each image the rectangles that lie together: where they are, and where they go."""
+def _pieces(images: Tensor, rows: Tensor, columns: Tensor) -> list[tuple[int, Piece, Piece]] | None:
+    """For each image the rectangles that lie together: where they are, and where they go.
+
+    None on a GPU, which would have to be waited for, and if there are more than `MOST_PIECES` for an image.
+    """
+    if images.device.type != "cpu":
+        return None
     sides = [[_stretches(line) for line in axis.tolist()] for axis in (rows, columns)]
-    for i in range(batch):
-        for (row_there, row_here), (column_there, column_here) in product(*(side[i % len(side)] for side in sides)):
-            yield i, (row_there, column_there), (row_here, column_here)
+    if math.prod(max(map(len, side)) for side in sides) > MOST_PIECES:
+        return None
+    return [
+        (i, (row_there, column_there), (row_here, column_here))
+        for i in range(max(len(images), len(rows), len(columns)))
+        for (row_there, row_here), (column_there, column_here) in product(*(side[i % len(side)] for side in sides))
+    ]
 
 
 def _stretches(positions: list[int]) -> list[tuple[slice, slice]]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -79,3 +83,13 @@ def image_file(path: Path, width: int, height: int, seed: int = 0) -> Path:
     picture.putdata([tuple(rng.randrange(256) for _ in range(3)) for _ in range(width * height)])
     picture.save(path)
     return path
+
+
+def third_party(monkeypatch: pytest.MonkeyPatch, folder: Path, module: str, code: str) -> Registry:
+    """The built-in plugins, and one `acme` with hooks and functions in one module."""
+    (folder / f"{module}.py").write_text(code)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    entry = EntryPoint("acme", module, "clipig")
+    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1", requires=[])
+    return Registry([*entry_points(group="clipig"), entry])

@@ -3,9 +3,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from clipig_core.errors import InputError
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 
-from .support import REGISTRY, config_of, image_file, problems_of
+from .support import REGISTRY, config_of, image_file, problems_of, third_party
 
 TARGET = "targets: [{constraints: [blur]}]\n"
 
@@ -306,20 +304,14 @@ def test_the_dump_of_an_image_keeps_it_as_it_is(tmp_path: Path) -> None:
     assert config.dump()["init"] == {"image": str(tmp_path / "a.png")}
 
 
-def third_party(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Registry:
-    (folder / "acme_features.py").write_text("from clipig_core import hookimpl, Param\n" + code)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(__import__("sys").modules, "acme_features", raising=False)
-    entry = EntryPoint("acme", "acme_features", "clipig")
-    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1", requires=[])
-    return Registry([*entry_points(group="clipig"), entry])
+IMPORTS = "from clipig_core import hookimpl, Param\n"
 
 
 def test_a_feature_source_cannot_take_the_name_of_a_parameter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     code = (
         "@hookimpl\ndef clipig_features():\n    return {'weight': 'acme_features:own'}\ndef own(value, encoder): ...\n"
     )
-    registry = third_party(monkeypatch, tmp_path, code)
+    registry = third_party(monkeypatch, tmp_path, "acme_features", IMPORTS + code)
     config = check(read_yaml("targets: [{features: [{text: a, weight: 2}]}]", "a.yaml"), registry)
     assert config.targets[0].features[0].source.name == "text"
 
@@ -333,7 +325,7 @@ def clipig_features():
 def palette(value: Annotated[str, Param('Name.')], strength: Annotated[float, Param('How much.')] = 1.0, encoder=None):
     ...
 """
-    registry = third_party(monkeypatch, tmp_path, code)
+    registry = third_party(monkeypatch, tmp_path, "acme_features", IMPORTS + code)
     config = check(read_yaml("targets: [{features: [{palette: {value: sea, strength: 3}}]}]", "a.yaml"), registry)
     config.bind()
     assert config.dump()["targets"][0]["features"][0]["palette"] == {"value": "sea", "strength": 3}

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +17,7 @@ from clipig_core.registry import Registry
 from clipig_core.run import Run
 from clipig_core.statistics import Statistics
 
-from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of
+from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of, third_party
 
 HEAD = f"resolution: {SIZE}\nepochs: 6\nseed: 1\nmodel: emoji\n"
 LIVELY = """\
@@ -260,22 +257,17 @@ def scalar(images): return images.mean()
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("transforms: [crash]", "transform 'crash' of plugin 'bad' (acme 1) failed: AttributeError"),
-        ("transforms: [flat]", "transform 'flat' of plugin 'bad' (acme 1) returned [3, 8, 8], torch.float32 on cpu"),
+        ("transforms: [crash]", "transform 'crash' of plugin 'acme' (acme 1) failed: AttributeError"),
+        ("transforms: [flat]", "transform 'flat' of plugin 'acme' (acme 1) returned [3, 8, 8], torch.float32 on cpu"),
         ("transforms: [flat]", "not floats [B, 3, h, w] for images [1, 3, 8, 8]"),
         ("transforms: [fewer]", "returned [1, 1, 8, 8]"),
-        ("constraints: [scalar]", "constraint 'scalar' of plugin 'bad' (acme 1) returned []"),
+        ("constraints: [scalar]", "constraint 'scalar' of plugin 'acme' (acme 1) returned []"),
     ],
 )
 def test_a_component_that_breaks_its_contract_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: str, message: str
 ) -> None:
-    (tmp_path / "acme_bad.py").write_text(BAD)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "acme_bad", raising=False)
-    entry = EntryPoint("bad", "acme_bad", "clipig")
-    vars(entry)["dist"] = SimpleNamespace(name="acme", version="1", requires=[])
-    registry = Registry([*entry_points(group="clipig"), entry])
+    registry = third_party(monkeypatch, tmp_path, "acme_bad", BAD)
     if "constraints" not in target:
         target += ", constraints: [blur]"
     config = check(read_yaml(f"{HEAD}targets: [{{{target}}}]", "a.yaml"), registry)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,10 @@ from torch import Tensor
 from clipig_core.config import check
 from clipig_core.errors import InputError, PluginError
 from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
 from clipig_core.run import Run, Step
 from clipig_core.statistics import Statistics
 
-from .support import AXES, SIZE, LinearEncoder, run_of
+from .support import AXES, SIZE, LinearEncoder, run_of, third_party
 
 HEAD = f"resolution: {SIZE}\nepochs: 5\nseed: 1\nmodel: emoji\ninit: {{std: .3}}\n"
 
@@ -328,12 +325,9 @@ def eager(images): return images.pixels()
 def test_a_lazy_transform_that_fails_later_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, message: str
 ) -> None:
-    (tmp_path / "acme_lazy.py").write_text(LAZY)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "acme_lazy", raising=False)
-    registry = Registry([*entry_points(group="clipig"), EntryPoint("lazy", "acme_lazy", "clipig")])
+    registry = third_party(monkeypatch, tmp_path, "acme_lazy", LAZY)
     text = f"{HEAD}targets: [{{transforms: [{name}, {{mul: 1}}], constraints: [blur]}}]"
     with pytest.raises(PluginError) as caught:
         list(Run(check(read_yaml(text, "a.yaml"), registry)))
-    assert f"transform '{name}' of plugin 'lazy'" in str(caught.value)
+    assert f"transform '{name}' of plugin 'acme'" in str(caught.value)
     assert message in str(caught.value)
