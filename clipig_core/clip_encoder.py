@@ -128,9 +128,14 @@ def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
         weights = {
             name: tensor for name, tensor in state.items() if isinstance(name, str) and isinstance(tensor, Tensor)
         }
-        model = build_model(dict(weights)).float()
-        # build_model rounds to half precision on its way.
-        model.load_state_dict({name: weights[name] for name in model.state_dict() if name in weights})
+        # Its parameters are replaced, so they get no memory, no random numbers, and no rounding to half precision.
+        with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+            model = build_model(dict(weights))
+        own = model.float().state_dict()
+        known = {name: tensor.to(own[name].dtype) for name, tensor in weights.items() if name in own}
+        model.load_state_dict(known, assign=True)
+        for block in model.transformer.resblocks:  # no parameter, so it is not among the weights
+            block.attn_mask = model.build_attention_mask()
     except (KeyError, RuntimeError, AssertionError, IndexError, ValueError, ZeroDivisionError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise InputError(f"'{source}' does not hold a CLIP model in OpenAI's format: {reason}") from error

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from clipig_core import RunError
-from clipig_core.clip_encoder import ClipEncoder, clip
+from clipig_core.clip_encoder import ClipEncoder, clip, rebuild
 from clipig_core.fetch import FetchError, fetch
 
 MAX_BYTES = 4_000_000_000
@@ -24,8 +25,9 @@ def named(name: str, device: torch.device, dtype: torch.dtype) -> ClipEncoder:
         RunError: it is not there and cannot be downloaded, or the file there is not this model.
     """
     path = locate(name)
-    model, _ = clip.load(str(path), device="cpu")
-    return ClipEncoder(model.float(), device, dtype)
+    with warnings.catch_warnings(action="ignore"):  # TorchScript is deprecated, but it is what was published
+        archive = torch.jit.load(str(path), map_location="cpu")
+    return ClipEncoder(rebuild(archive.state_dict(), name), device, dtype)
 
 
 def locate(name: str) -> Path:

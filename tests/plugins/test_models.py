@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import warnings
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from clipig_openai.checkpoint import checkpoint
 
 CPU = torch.device("cpu")
 TINY = (32, 64, 1, 64, 32, 12, 49408, 64, 1, 1)  # a ViT: 64x64 pixels, 12 tokens
+TINY_RESNET = (32, 64, (1, 1, 1, 1), 8, None, 12, 49408, 64, 1, 1)
+architectures = pytest.mark.parametrize("sizes", [TINY, TINY_RESNET], ids=["ViT", "RN"])
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +95,43 @@ def test_a_word_that_is_too_long_by_itself(tiny: CLIP, caplog: pytest.LogCapture
     assert "is one word too long" in caplog.text
 
 
+@architectures
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-def test_a_checkpoint_keeps_its_numbers(tiny: CLIP, tmp_path: Path, suffix: str) -> None:
+def test_a_checkpoint_keeps_its_numbers(tmp_path: Path, suffix: str, sizes: tuple[Any, ...]) -> None:
+    torch.manual_seed(2)
+    model = CLIP(*sizes).eval()
     path = tmp_path / f"tiny{suffix}"
-    state = tiny.state_dict()
+    state = model.state_dict()
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
-    encoder = checkpoint(str(path), CPU, torch.float32)
-    assert encoder.image_size == 64
-    assert encoder.context_length == 12
-    images = torch.rand(2, 3, 64, 64)
-    torch.testing.assert_close(encoder.encode_image(images), ClipEncoder(tiny, CPU, torch.float32).encode_image(images))
+    assert_same(checkpoint(str(path), CPU, torch.float32), model)
+
+
+def test_a_checkpoint_in_half_precision(tiny: CLIP, tmp_path: Path) -> None:
+    path = tmp_path / "half.safetensors"
+    save_file({name: tensor.half() for name, tensor in tiny.state_dict().items()}, path)
+    rounded = copy.deepcopy(tiny).half().float()
+    assert_same(checkpoint(str(path), CPU, torch.float32), rounded)
+
+
+def test_a_named_model_is_read_from_the_torchscript_that_openai_published(
+    tiny: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ViT-B-32.pt"
+    example = (torch.rand(2, 3, 64, 64), clip.tokenize(["a", "b"], context_length=12))
+    with warnings.catch_warnings(action="ignore"):
+        torch.jit.save(torch.jit.trace(tiny, example), path)
+    monkeypatch.setattr(named, "locate", {"ViT-B/32": path}.__getitem__)
+    assert_same(named.named("ViT-B/32", CPU, torch.float32), tiny)
+
+
+def assert_same(encoder: ClipEncoder, model: CLIP) -> None:
+    assert (encoder.image_size, encoder.context_length) == (64, 12)
+    images, texts = torch.rand(2, 3, 64, 64), ["a strawberry", "a house by the sea"]
+    pixels = (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    with torch.no_grad():
+        torch.testing.assert_close(encoder.encode_image(images), model.encode_image(pixels))
+        wanted = model.encode_text(clip.tokenize(texts, context_length=12))
+    torch.testing.assert_close(encoder.encode_text(texts), wanted)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -136,10 +167,6 @@ def test_a_named_model_is_asked_for_with_its_hash(tmp_path: Path, monkeypatch: p
     assert asked["url"].endswith("ViT-B-32.pt")
     assert asked["sha256"] == "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"
     assert len(asked["sha256"]) == len(hashlib.sha256().hexdigest())
-
-
-TINY_RESNET = (32, 64, (1, 1, 1, 1), 8, None, 12, 49408, 64, 1, 1)
-architectures = pytest.mark.parametrize("sizes", [TINY, TINY_RESNET], ids=["ViT", "RN"])
 
 
 @architectures
