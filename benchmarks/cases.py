@@ -1,10 +1,12 @@
-"""Configs whose epochs are measured beside the bare encoder, as somebody who wants pictures would write them."""
+"""Configs whose epochs are measured beside the bare model, as somebody who wants pictures would write them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from benchmarks.session import Work
 from clipig_core.run import Run
@@ -12,7 +14,7 @@ from clipig_core.run import Run
 
 @dataclass(frozen=True)
 class Case:
-    """A config; an epoch of it should take at most `goal` times as long as the bare encoder."""
+    """A config; an epoch of it should take at most `goal` times as long as a bare pass of the model."""
 
     name: str
     goal: float
@@ -155,15 +157,15 @@ def count_views(run: Run) -> int:
     return sum(target.batch_size if target.random else 1 for target in run.targets if target.features)
 
 
-def bare(run: Run) -> Work:
-    """What the encoder of a run costs: forward and backward on as many images of its size, in the same chunks."""
+def passes(run: Run, encode: Callable[[Tensor], Tensor], chunk: int | None = None) -> Work:
+    """Forward and backward passes of an encoder, for as many images as a run has views, in the same chunks."""
     assert run.encoder is not None
     assert run.sight is not None
-    encoder, sight, count = run.encoder, run.sight, count_views(run)
-    images = torch.rand(count, 3, encoder.image_size, encoder.image_size, device=run.device)
+    size, count, sight = run.encoder.image_size, count_views(run), run.sight
+    images = torch.rand(count, 3, size, size, device=run.device)
 
     def work() -> None:
-        for chunk in images.split(sight.chunk or count):
-            encoder.encode_image(chunk.detach().requires_grad_()).sum().backward()
+        for some in images.split(chunk or sight.chunk or count):
+            encode(some.detach().requires_grad_()).sum().backward()
 
     return work

@@ -1,26 +1,28 @@
-"""An epoch beside the bare encoder."""
+"""An epoch beside bare passes of the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor, nn
 
-from benchmarks.cases import Case, bare, cases, count_views
-from benchmarks.session import Session, Work
+from benchmarks.cases import Case, cases, count_views, passes
+from benchmarks.session import Session
 from benchmarks.tables import Table
-from clipig_core.clip_encoder import MEAN, STD, ClipEncoder, rebuild
-from clipig_core.run import Run
+from clipig_core.clip_encoder import CLIP, MEAN, STD, load_checkpoint
+from clipig_emoji.model import load
 
 
 def measure(session: Session) -> Iterator[Table]:
     """Seconds of an epoch, and of what it is measured against."""
     yield Table(
         "epoch",
-        "`bare s` is the forward and backward pass of the same encoder, nothing else, on as many images of its input "
-        "size, at the same precision, in the same process, in turns with the epochs; `ratio` is epoch / bare. "
-        "`plain s` is the same pass of `clip`'s own model in float32 with weights that are not frozen, in one piece: "
+        "`bare s` is the forward and backward pass of `clip`'s own model, with frozen weights, at the same precision, "
+        "on as many images of its input size, in the same chunks, in turns with the epochs; `ratio` is epoch / bare. "
+        "`own s` is the same pass of clipig's version of the model, and `over own` epoch / own: what transforms, "
+        "losses, constraints and the optimizer add. "
+        "`plain s` is a pass of `clip`'s model in float32 with weights that are not frozen, in one piece: "
         "a script that uses it as it comes cannot be faster; `gain` is plain / epoch.",
         {case.name: dict(figures(session, case)) for case in cases(session.device)},
     )
@@ -29,32 +31,48 @@ def measure(session: Session) -> Iterator[Table]:
 def figures(session: Session, case: Case) -> dict[str, float]:
     """One row."""
     run = session.run(case.config, case.model)
+    assert run.encoder is not None
     steps = iter(run)
     next(steps)  # chooses the chunk
-    found = session.medians({"epoch": lambda: next(steps), "bare": bare(run)}, seconds=10)
+    works = {
+        "epoch": lambda: next(steps),
+        "bare": passes(run, clip_pass(session, case.model, run.dtype)),
+        "own": passes(run, run.encoder.encode_image),
+    }
+    found = session.medians(works, seconds=12)
     exact = iter(session.run(case.config, case.model, precision="float32"))
-    other = session.medians({"float32": lambda: next(exact), "plain": plain(run)}, seconds=4, least=1)
+    plain = passes(run, clip_pass(session, case.model), chunk=count_views(run))
+    other = session.medians({"float32": lambda: next(exact), "plain": plain}, seconds=4, least=1)
     return {
         "views": count_views(run),
         "epoch s": found["epoch"],
         "bare s": found["bare"],
         "ratio": found["epoch"] / found["bare"],
         "goal": case.goal,
+        "own s": found["own"],
+        "over own": found["epoch"] / found["own"],
         "float32 s": other["float32"],
         "plain s": other["plain"],
         "gain": other["plain"] / found["epoch"],
     }
 
 
-def plain(run: Run) -> Work:
-    """A pass of the model as the `clip` package builds it."""
-    encoder = cast(ClipEncoder, run.encoder)
-    model = rebuild(encoder.model.state_dict(), "benchmark").to(run.device).requires_grad_()
-    images = torch.rand(count_views(run), 3, encoder.image_size, encoder.image_size, device=run.device)
-    mean, std = (torch.tensor(color, device=run.device)[:, None, None] for color in (MEAN, STD))
+def clip_pass(session: Session, name: str, dtype: torch.dtype | None = None) -> Callable[[Tensor], Tensor]:
+    """`encode_image` of the model that the `clip` package builds; in `dtype`, its weights are frozen."""
+    model = (load()[0] if name == "emoji" else load_checkpoint(session.model(name))).to(session.device)
+    if dtype is not None:
+        model.requires_grad_(False)
+        convert(model, dtype)
+    else:
+        model.requires_grad_()
+    mean, std = (torch.tensor(color, device=session.device)[:, None, None] for color in (MEAN, STD))
+    return lambda images: model.encode_image((images - mean) / std)
 
-    def work() -> None:
-        pixels = images.detach().requires_grad_()
-        model.encode_image((pixels - mean) / std).sum().backward()
 
-    return work
+def convert(model: CLIP, dtype: torch.dtype) -> None:
+    """What `clip.model.convert_weights` does for float16."""
+    for layer in model.visual.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear | nn.MultiheadAttention):
+            layer.to(dtype)
+    if hasattr(model.visual, "proj"):
+        model.visual.proj.data = model.visual.proj.data.to(dtype)

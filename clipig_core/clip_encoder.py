@@ -7,16 +7,14 @@ import pickle
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch import Tensor
 
 from clipig_core.errors import InputError
+from clipig_core.towers import image_tower
 
 with warnings.catch_warnings(action="ignore"):  # clip-anytorch imports the deprecated pkg_resources
     import clip
@@ -28,42 +26,33 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
-SHORT = 128
-"""Attention over so few tokens in bfloat16 is faster on a CPU as plain matrix products than as flash attention."""
-
-
 class ClipEncoder:
     """A CLIP model with frozen weights (an `Encoder`).
 
-    The matrix products of the image tower are computed in `dtype`, its layer norms and the text tower in float32. The
-    model given is changed.
+    The image tower is computed in `dtype` (see `clipig_core.towers`), the text tower in float32. The model given is
+    taken apart.
     """
 
     def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype) -> None:
-        self.model = model.to(device).eval().requires_grad_(False)
-        _prepare(model.visual, dtype)
+        model = model.eval().requires_grad_(False)
         self.image_size = int(model.visual.input_resolution)
         self.context_length = int(model.context_length)
-        self._device, self._dtype = device, dtype
+        self.tower = image_tower(model.visual, dtype).to(device)
+        del model.visual
+        self.model = model.to(device)
+        self._device = device
         self._mean, self._std = (torch.tensor(color, device=device)[:, None, None] for color in (MEAN, STD))
 
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] in [0, 1] -> [B, D]."""
-        pixels = (images.to(self._device) - self._mean) / self._std
-        with self._attention():
-            features: Tensor = self.model.visual(pixels.to(self._dtype))
+        features: Tensor = self.tower((images.to(self._device) - self._mean) / self._std)
         return features.float()
-
-    def _attention(self) -> AbstractContextManager[None]:
-        tokens = len(getattr(self.model.visual, "positional_embedding", ()))
-        plain = self._device.type == "cpu" and self._dtype == torch.bfloat16 and tokens <= SHORT
-        return sdpa_kernel(SDPBackend.MATH) if plain else nullcontext()
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """N texts -> [N, D]. Words behind the context length are dropped, with a warning that names them."""
         tokens = torch.cat([self._tokens(text) for text in texts]).to(self._device)
-        model = self.model  # its own encode_text takes on the precision of the image tower
+        model = self.model
         states = model.token_embedding(tokens) + model.positional_embedding
         states = model.ln_final(model.transformer(states.transpose(0, 1)).transpose(0, 1))
         features: Tensor = states[torch.arange(len(tokens)), tokens.argmax(-1)] @ model.text_projection
@@ -87,35 +76,6 @@ class ClipEncoder:
                 "the text is too long for the model; these words do not count: %s", " ".join(words[len(kept) :])
             )
         return tokens
-
-
-def _prepare(visual: nn.Module, dtype: torch.dtype) -> None:
-    """Convert the weights of products, as OpenAI's `convert_weights` does for float16, and the patch embedding."""
-    first = visual.conv1
-    if isinstance(first, nn.Conv2d) and first.kernel_size == first.stride:
-        visual.conv1 = _Patches(first)
-    for layer in visual.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear | nn.MultiheadAttention | _Patches):
-            layer.to(dtype)
-    if hasattr(visual, "proj"):
-        visual.proj.data = visual.proj.data.to(dtype)
-
-
-class _Patches(nn.Module):
-    """A convolution whose windows do not overlap, as one matrix product; on a CPU its backward pass is much faster."""
-
-    def __init__(self, convolution: nn.Conv2d) -> None:
-        super().__init__()
-        self.size = convolution.kernel_size[0]
-        self.weight = convolution.weight
-
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, D, H / size, W / size]."""
-        rows, columns = (side // self.size for side in images.shape[-2:])
-        patches = images.unflatten(3, (columns, self.size)).unflatten(2, (rows, self.size))
-        patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
-        embedded = F.linear(patches, self.weight.flatten(1))
-        return embedded.transpose(1, 2).reshape(len(images), -1, rows, columns)
 
 
 def rebuild(state: Mapping[str, Any], source: str) -> CLIP:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.device import numbers
@@ -20,8 +21,8 @@ Below = Annotated[Floats3 | None, Param("No loss while the value of each channel
 
 def difference(current: Tensor, wanted: Tensor, loss: str) -> Tensor:
     """[B, ...] and [B, ...] -> [B]: mean absolute (`l1`, `mae`) or mean squared (`l2`, `mse`) difference."""
-    distance = current - wanted
-    return (distance.abs() if loss in ("l1", "mae") else distance.square()).flatten(1).mean(1)
+    each = F.l1_loss if loss in ("l1", "mae") else F.mse_loss
+    return each(current, wanted.expand_as(current), reduction="none").flatten(1).mean(1)
 
 
 def beyond(value: Tensor, above: Floats3 | None, below: Floats3 | None, loss: str) -> Tensor:

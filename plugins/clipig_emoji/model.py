@@ -38,6 +38,12 @@ class EmojiEncoder(ClipEncoder):
 
 def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
     """A CLIP trained by this project on emoji, 64x64 pixels; knows a thousand things and a dozen background colours."""
+    model, known = load(name)
+    return EmojiEncoder(model, device, dtype, known)
+
+
+def load(name: str = "emoji") -> tuple[CLIP, frozenset[int]]:
+    """The model, and the tokens that it knows."""
     with as_file(files("clipig_emoji") / "weights.safetensors") as path:
         state = load_file(path)
     tokens = state.pop("token_embedding.tokens")
@@ -47,4 +53,4 @@ def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
     state["token_embedding.weight"] = compact.new_zeros(VOCABULARY, compact.shape[1]).index_copy(
         0, tokens.long(), compact
     )
-    return EmojiEncoder(rebuild(state, name), device, dtype, frozenset(tokens.tolist()))
+    return rebuild(state, name), frozenset(tokens.tolist())
