@@ -26,6 +26,10 @@ MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
 
+VOCABULARY = 49408
+"""How many tokens `clip.tokenize` knows."""
+
+
 class ClipEncoder:
     """A CLIP model with frozen weights (an `Encoder`).
 
@@ -34,12 +38,11 @@ class ClipEncoder:
     """
 
     def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype) -> None:
-        model = model.eval().requires_grad_(False)
         self.image_size = int(model.visual.input_resolution)
         self.context_length = int(model.context_length)
         self.tower = image_tower(model.visual, dtype).to(device)
         del model.visual
-        self.model = model.to(device)
+        self.text = model.to(device).eval().requires_grad_(False)
         self._device = device
         self._mean, self._std = (torch.tensor(color, device=device)[:, None, None] for color in (MEAN, STD))
 
@@ -52,7 +55,7 @@ class ClipEncoder:
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """N texts -> [N, D]. Words behind the context length are dropped, with a warning that names them."""
         tokens = torch.cat([self._tokens(text) for text in texts]).to(self._device)
-        model = self.model
+        model = self.text
         states = model.token_embedding(tokens) + model.positional_embedding
         states = model.ln_final(model.transformer(states.transpose(0, 1)).transpose(0, 1))
         features: Tensor = states[torch.arange(len(tokens)), tokens.argmax(-1)] @ model.text_projection
@@ -79,7 +82,7 @@ class ClipEncoder:
 
 
 def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
-    """The model whose weights these are; its architecture is read off their shapes.
+    """The model whose weights these are, with copies of them; its architecture is read off their shapes.
 
     Raises:
         InputError: they are not the weights of a CLIP model; the text names `source`.
@@ -90,16 +93,43 @@ def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
         }
         # Its parameters are replaced, so they get no memory, no random numbers, and no rounding to half precision.
         with torch.device("meta"), warnings.catch_warnings(action="ignore"):
-            model = build_model(dict(weights))
-        own = model.float().state_dict()
-        known = {name: tensor.to(own[name].dtype) for name, tensor in weights.items() if name in own}
-        model.load_state_dict(known, assign=True)
-        for block in model.transformer.resblocks:  # no parameter, so it is not among the weights
-            block.attn_mask = model.build_attention_mask()
-    except (KeyError, RuntimeError, AssertionError, IndexError, ValueError, ZeroDivisionError) as error:
+            model = build_model(dict(weights)).float()
+        own = model.state_dict()
+        copies = {name: _copy(name, tensor, own[name].dtype) for name, tensor in weights.items() if name in own}
+        model.load_state_dict(copies, assign=True)
+        mask = model.build_attention_mask()  # no parameter, so it is not among the weights
+        for block in model.transformer.resblocks:
+            block.attn_mask = mask
+        _check(model)
+    except (KeyError, RuntimeError, AssertionError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise InputError(f"'{source}' does not hold a CLIP model in OpenAI's format: {reason}") from error
     return cast(CLIP, model)
+
+
+def _copy(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """A copy, as the tensor may be a map of a file, or belong to somebody else."""
+    if tensor.layout != torch.strided or tensor.is_meta or (dtype.is_floating_point and not tensor.is_floating_point()):
+        raise ValueError(f"'{name}' has no dense floating-point numbers")
+    copied = tensor.to(dtype, copy=True)
+    if not copied.sum().isfinite():
+        raise ValueError(f"'{name}' has numbers that are not finite")
+    return copied
+
+
+def _check(model: CLIP) -> None:
+    visual: Any = model.visual
+    layers = visual.transformer.resblocks if hasattr(visual, "transformer") else visual.layer1
+    least = {
+        "context length": (model.context_length, 3),  # marks of beginning and end, and something between them
+        "vocabulary": (model.vocab_size, VOCABULARY),
+        "length of features": (model.text_projection.shape[1], 1),
+        "image size": (visual.input_resolution, 1),
+        "number of image layers": (len(layers), 1),
+    }
+    for what, (found, needed) in least.items():
+        if found < needed:
+            raise ValueError(f"its {what} is {found}, and has to be at least {needed}")
 
 
 def load_checkpoint(path: str) -> CLIP:

@@ -24,8 +24,9 @@ QUICK_GELU = 1.702
 def image_tower(visual: Any, dtype: torch.dtype) -> nn.Module:
     """A module from normalised images [B, 3, S, S] to features [B, D] in `dtype`; it takes `visual` apart.
 
-    Weights and the results of layers are in `dtype`; sums, in products and in normalisations, are in float32.
+    Linear layers and the results of all layers are in `dtype`, what layer norms compute inside is in float32.
     """
+    visual = visual.eval().requires_grad_(False)
     return (ResNet if hasattr(visual, "attnpool") else VisionTransformer)(visual, dtype)
 
 
@@ -82,7 +83,6 @@ class _Block(nn.Module):
         super().__init__()
         attention, (hidden, _, output) = block.attn, block.mlp
         width, self.heads = attention.embed_dim, attention.num_heads
-        self.eps = block.ln_1.eps
         weight, bias = _behind(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
         scale = torch.ones_like(bias)
         scale[:width] = (width // self.heads) ** -0.5
@@ -94,12 +94,9 @@ class _Block(nn.Module):
 
     def forward(self, tokens: Tensor, count: int) -> Tensor:
         """[B, L, D] -> [B, count, D], the first of them."""
-        tokens = tokens[:, :count] + self._attention(self._norm(tokens), count)
-        result: Tensor = tokens + self.output(F.silu(self.hidden(self._norm(tokens))))
+        tokens = tokens[:, :count] + self._attention(F.layer_norm(tokens, tokens.shape[-1:]), count)
+        result: Tensor = tokens + self.output(F.silu(self.hidden(F.layer_norm(tokens, tokens.shape[-1:]))))
         return result
-
-    def _norm(self, tokens: Tensor) -> Tensor:
-        return F.layer_norm(tokens, tokens.shape[-1:], eps=self.eps)
 
     def _attention(self, tokens: Tensor, count: int) -> Tensor:
         heads = self.queries_keys_values(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -123,10 +120,7 @@ class ResNet(nn.Module):
     def __init__(self, visual: Any, dtype: torch.dtype) -> None:
         super().__init__()
         _fuse(visual)
-        for layer in visual.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.to(dtype)
-        self.visual, self.dtype = visual.to(memory_format=torch.channels_last), dtype
+        self.visual, self.dtype = visual.to(dtype, memory_format=torch.channels_last), dtype
 
     def forward(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] -> [B, D]"""
@@ -135,7 +129,7 @@ class ResNet(nn.Module):
 
 
 NORM_OF = {"conv1": "bn1", "conv2": "bn2", "conv3": "bn3", "0": "1"}
-"""The names of convolutions and of the batch norms behind them, in `clip.model`."""
+"""The names of convolutions and of the batch norms behind them, in `clip.model`; blocks have such names, too."""
 
 
 def _fuse(module: nn.Module) -> None:

@@ -10,11 +10,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from clipig_core.clip_encoder import CLIP, ClipEncoder, clip, rebuild
+from clipig_core.clip_encoder import CLIP, VOCABULARY, ClipEncoder, clip, rebuild
 
 log = logging.getLogger("clipig")
-
-VOCABULARY = 49408
 
 
 class EmojiEncoder(ClipEncoder):

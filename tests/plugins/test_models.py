@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import warnings
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,8 @@ from clipig_openai.checkpoint import checkpoint
 CPU = torch.device("cpu")
 TINY = (32, 64, 3, 128, 32, 12, 49408, 64, 1, 1)  # a ViT: 64x64 pixels, 12 tokens
 TINY_RESNET = (32, 64, (1, 1, 1, 1), 8, None, 12, 49408, 64, 1, 1)
-architectures = pytest.mark.parametrize("sizes", [TINY, TINY_RESNET], ids=["ViT", "RN"])
+MANY_TOKENS = (32, 64, 3, 128, 4, 12, 49408, 64, 1, 1)
+architectures = pytest.mark.parametrize("sizes", [TINY, MANY_TOKENS, TINY_RESNET], ids=["ViT", "many tokens", "RN"])
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +86,7 @@ def test_gradients_reach_the_image_and_no_weight(bundled: EmojiEncoder) -> None:
     bundled.encode_image(image).sum().backward()
     assert image.grad is not None
     assert image.grad.abs().sum() > 0
-    assert not any(parameter.requires_grad for parameter in bundled.model.parameters())
+    assert not any(parameter.requires_grad for part in (bundled.text, bundled.tower) for parameter in part.parameters())
 
 
 def test_words_that_the_model_never_saw_are_named(bundled: EmojiEncoder, caplog: pytest.LogCaptureFixture) -> None:
@@ -112,6 +115,51 @@ def test_a_checkpoint_keeps_its_numbers(tmp_path: Path, suffix: str, sizes: tupl
     state = model.state_dict()
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     assert_same(checkpoint(str(path), CPU, torch.float32), model)
+
+
+def test_what_happens_to_a_checkpoint_later_does_not_matter(tiny: CLIP, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+    save_file(tiny.state_dict(), path)
+    encoder = checkpoint(str(path), CPU, torch.float32)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert_same(encoder, tiny)
+
+
+def test_a_rebuilt_model_shares_nothing(tiny: CLIP) -> None:
+    state = {name: tensor.clone() for name, tensor in tiny.state_dict().items()}
+    model = rebuild(state, "test")
+    for tensor in state.values():
+        tensor.zero_()
+    assert_same(ClipEncoder(model, CPU, torch.float32), tiny)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("positional_embedding", lambda tensor: tensor[:1], "its context length is 1, and has to be at least 3"),
+        ("token_embedding.weight", lambda tensor: tensor[:100], "its vocabulary is 100, and has to be at least 49408"),
+        ("visual.positional_embedding", lambda tensor: tensor[:1], "its image size is 0"),
+        ("visual.positional_embedding", lambda tensor: tensor[:0], ""),
+        ("ln_final.weight", lambda tensor: tensor.to_sparse(), "'ln_final.weight' has no dense floating-point numbers"),
+        ("ln_final.weight", lambda tensor: tensor.to("meta"), "no dense floating-point numbers"),
+        ("ln_final.weight", lambda tensor: tensor.int(), "no dense floating-point numbers"),
+        ("ln_final.weight", lambda tensor: tensor + 1j, "no dense floating-point numbers"),
+        ("visual.proj", lambda tensor: tensor * math.nan, "'visual.proj' has numbers that are not finite"),
+        ("visual.ln_pre.bias", lambda tensor: tensor[1:], "size mismatch for visual.ln_pre.bias"),
+    ],
+)
+def test_weights_of_no_model_that_could_run(
+    tiny: CLIP, name: str, change: Callable[[Tensor], Tensor], reason: str
+) -> None:
+    state = {**tiny.state_dict(), name: change(tiny.state_dict()[name])}
+    with pytest.raises(InputError, match=f"'a.pt' does not hold a CLIP model in OpenAI's format: .*{reason}"):
+        rebuild(state, "a.pt")
+
+
+def test_a_model_without_image_layers(tiny: CLIP) -> None:
+    state = {name: tensor for name, tensor in tiny.state_dict().items() if "visual.transformer" not in name}
+    with pytest.raises(InputError, match="its number of image layers is 0"):
+        rebuild(state, "a.pt")
 
 
 def test_a_checkpoint_in_half_precision(tiny: CLIP, tmp_path: Path) -> None:
