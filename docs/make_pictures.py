@@ -1,4 +1,4 @@
-"""Make the pictures of README and docs: `python docs/make_pictures.py`, about a quarter of an hour on two cores.
+"""Make the pictures of README and docs: `python docs/make_pictures.py`, about eight minutes on two cores.
 
 `python docs/make_pictures.py zebra boat` makes only some. `gallery` and `backgrounds` are sheets: all their pictures
 have the config of `examples/strawberry.yaml`, with another word and the same seed. The others are the examples, each
