@@ -55,10 +55,10 @@ def fnoise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
 
     Example: .1
     """
-    waves = torch.fft.rfft(images)
-    drawn = _normal(images, (*waves.shape, 2), rng) * (15 * numbers(std, images)[:, None, None, None])
-    noisy: Tensor = torch.fft.irfft(waves + torch.view_as_complex(drawn), n=images.shape[3])
-    return noisy
+    batch, _, height, width = images.shape
+    waves = torch.view_as_complex(_normal(images, (batch, 3, height, width // 2 + 1, 2), rng))
+    # The transform is linear, so that of the images need not be computed.
+    return torch.addcmul(images, torch.fft.irfft(waves, n=width), 15 * numbers(std, images)[:, None, None])
 
 
 def keep_noisy(images: Tensor, std: Std, loss: Loss = "l2", *, rng: torch.Generator) -> Tensor:
