@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from benchmarks.cases import passes
 from benchmarks.session import Session, Work
 from benchmarks.tables import Rows, Table
 from clipig_core.config import Use
@@ -76,14 +77,10 @@ def measure(session: Session) -> Iterator[Table]:
 
 def pass_seconds(session: Session) -> float:
     """A pass of the encoder for one of five views."""
-    encoder = session.run("{resolution: 224, targets: [{features: [{text: a strawberry}]}]}").encoder
-    assert encoder is not None
-    images = torch.rand(5, 3, encoder.image_size, encoder.image_size, device=session.device)
-
-    def work() -> None:
-        encoder.encode_image(images.detach().requires_grad_()).sum().backward()
-
-    return session.medians({"pass": work}, seconds=3)["pass"] / 5
+    shifted = "{batch_size: 5, features: [{text: a strawberry}], transforms: [{random_shift: 0 1}]}"
+    run = session.run(f"{{resolution: 224, targets: [{shifted}]}}")
+    assert run.encoder is not None
+    return session.medians({"pass": passes(run, run.encoder.encode_image)}, seconds=3)["pass"] / 5
 
 
 def transforming(session: Session, name: str, picture: Tensor, views: int, scope: Scope) -> Work:

@@ -45,7 +45,6 @@ def load(name: str = "emoji") -> tuple[CLIP, frozenset[int]]:
     with as_file(files("clipig_emoji") / "weights.safetensors") as path:
         state = load_file(path)
     tokens = state.pop("token_embedding.tokens")
-    state = {key: value.float() for key, value in state.items()}
     compact = state["token_embedding.weight"]
     # Training replaced unknown words by zeros, so zeros are what the text tower takes for one.
     state["token_embedding.weight"] = compact.new_zeros(VOCABULARY, compact.shape[1]).index_copy(
