@@ -1,6 +1,6 @@
 """Measure what clipig costs, and print tables; or compare what was measured before.
 
-    python -m benchmarks                          everything, about twelve minutes on two cores
+    python -m benchmarks                          everything, about ten minutes on two cores
     python -m benchmarks epoch precision          some of it
     python -m benchmarks --json now.json          write the figures to a file, too
     python -m benchmarks --compare old.json now.json
