@@ -27,7 +27,7 @@ import torch
 
 from benchmarks import epoch, memory, precision, profiling, scaling, startup, tables, transforms, waiting
 from benchmarks.session import Session
-from clipig_core.device import find_precision
+from clipig_core.engine.device import find_precision
 from clipig_core.errors import ClipigError
 from clipig_core.output import save
 

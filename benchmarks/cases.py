@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.session import Work
-from clipig_core.run import Run
+from clipig_core.engine.run import Run
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from types import ModuleType
 
 from clipig_cli import main
 
-RUN = "clipig_core.run"
+RUN = "clipig_core.engine.run"
 
 
 class AtFirstEpoch(MetaPathFinder):

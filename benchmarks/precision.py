@@ -13,9 +13,9 @@ from torch import Tensor
 from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
 from clipig_core.errors import RunError
-from clipig_core.images import to_png
+from clipig_core.imaging.images import to_png
 from clipig_core.output import Output, save
-from clipig_core.run import Run
+from clipig_core.engine.run import Run
 
 SHIFTED = """
     resolution: 224

@@ -12,12 +12,12 @@ from unittest.mock import patch
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-import clipig_core.sight
-import clipig_core.target
+import clipig_core.engine.encoding
+import clipig_core.engine.targets
 from benchmarks.cases import Case, cases
 from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
-from clipig_core.run import Run
+from clipig_core.engine.run import Run
 
 MARK = "clipig: "
 REST = "the rest"
@@ -76,10 +76,10 @@ Label = Callable[..., str]
 def marks(run: Run) -> Iterator[tuple[Any, str, Label]]:
     """Functions of the engine, and what their time is called, given their arguments."""
     assert run.sight is not None
-    yield clipig_core.target, "call", lambda use, *_: f"transform {use.name}"
-    yield clipig_core.target, "call_constraint", lambda use, *_: f"constraint {use.name}"
-    yield clipig_core.target, "pixels", lambda *_: "reading moved pixels"
-    yield clipig_core.sight, "fit", lambda *_: "resizing to the encoder's input"
+    yield clipig_core.engine.targets, "call", lambda use, *_: f"transform {use.name}"
+    yield clipig_core.engine.targets, "call_constraint", lambda use, *_: f"constraint {use.name}"
+    yield clipig_core.engine.targets, "pixels", lambda *_: "reading moved pixels"
+    yield clipig_core.engine.encoding, "fit", lambda *_: "resizing to the encoder's input"
     yield run.sight, "_encode", lambda *_: "encoder"
     yield run.optimizer, "step", lambda *_: "optimizer"
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from clipig_cli.text import printable
 from clipig_core.config import Config
-from clipig_core.run import Run, Step
-from clipig_core.statistics import Statistics
+from clipig_core.engine.run import Run, Step
+from clipig_core.engine.statistics import Statistics
 
 BAR_SECONDS = 0.2
 LINE_SECONDS = 10.0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clipig_cli.report import Reporter
     from clipig_cli.saver import Saver
     from clipig_core.config import Config
-    from clipig_core.run import Run
+    from clipig_core.engine.run import Run
 
 INTERRUPTED = 130
 
@@ -86,7 +86,7 @@ def make(config: Config, stem: str) -> bool:
         from clipig_cli.report import Reporter
         from clipig_cli.saver import Saver
         from clipig_core.output import Output
-        from clipig_core.run import Run
+        from clipig_core.engine.run import Run
 
         config.bind()
         output = Output.claim(config.constant("output"), stem)

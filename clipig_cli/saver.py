@@ -7,7 +7,7 @@ from types import TracebackType
 
 from torch import Tensor
 
-from clipig_core.images import to_png
+from clipig_core.imaging.images import to_png
 from clipig_core.output import Output, save
 
 

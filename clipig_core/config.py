@@ -66,6 +66,14 @@ class Settings:
     learnrate_scale: Annotated[
         float, Param("Second factor of the step size, for schedules such as '1 - t'.", min=0)
     ] = 1.0
+    average: Annotated[
+        FrameTime,
+        Param(
+            "The result is the mean of the pictures of the last epochs: a number of them (int), or a part of the run "
+            "(float or percentage).",
+            min=0,
+        ),
+    ] = FrameTime(0)
 
 
 class Init:
@@ -100,6 +108,17 @@ class Target:
         Literal["equal", "fair"],
         Param("fair scales similarities so that all features start with the same one on the first image."),
     ] = "equal"
+    gradient: Annotated[
+        Literal["plain", "normalized"],
+        Param(
+            "normalized divides the gradient with respect to the picture by its norm before the target's weight: then a "
+            "weight means the same for every word, model and canvas."
+        ),
+    ] = "plain"
+    color: Annotated[
+        float,
+        Param("How much this target changes colours: 0 only brightness, 1 both alike.", min=0),
+    ] = 1.0
 
 
 class Feature:
@@ -124,6 +143,12 @@ class Constraint:
     weight: Weight = 1.0
     start: Start = ALWAYS[0]
     end: End = ALWAYS[1]
+
+
+class Finish:
+    """One step after the last epoch: transforms that change what is saved."""
+
+    active: Active = True
 
 
 class Stage:
@@ -177,6 +202,10 @@ class Use:
     def dump(self) -> Any:
         return {name: value.source for name, value in self.values.items()}
 
+    def choice(self) -> Any:
+        """As a choice is written: the name, or the name with parameters."""
+        return {self.name: self.dump()} if self.values else self.name
+
 
 @dataclass
 class FeatureConfig:
@@ -208,11 +237,13 @@ class TargetConfig:
     features: list[FeatureConfig]
     transforms: list[Use]
     constraints: list[ConstraintConfig]
+    model: Use | None = None
 
     def dump(self) -> dict[str, Any]:
         constraints = [{c.use.name: {**c.use.dump(), **_dump(c.values)}} for c in self.constraints]
         return {
             **_dump(self.values),
+            **({"model": self.model.choice()} if self.model else {}),
             "features": [feature.dump() for feature in self.features],
             "transforms": [{use.name: use.dump()} for use in self.transforms],
             "constraints": constraints,
@@ -221,7 +252,7 @@ class TargetConfig:
 
 @dataclass
 class StageConfig:
-    """A step of post-processing with its transforms, in order."""
+    """A step of post-processing, or after the last epoch, with its transforms, in order."""
 
     values: Values
     transforms: list[Use]
@@ -239,6 +270,7 @@ class Config:
     choices: dict[str, Use]
     targets: list[TargetConfig]
     postproc: list[StageConfig]
+    finish: list[StageConfig]
 
     def constant(self, name: str) -> Any:
         """The plain value of a setting that does not change during the run."""
@@ -260,7 +292,8 @@ class Config:
             uses += [*target.transforms, *(constraint.use for constraint in target.constraints)]
             for feature in target.features:
                 uses += [feature.source, feature.loss]
-        return uses + [use for stage in self.postproc for use in stage.transforms]
+            uses += [target.model] if target.model else []
+        return uses + [use for stage in [*self.postproc, *self.finish] for use in stage.transforms]
 
     def bind(self) -> None:
         """Check the parameters of all components.
@@ -280,10 +313,11 @@ class Config:
             init = {name: value for name, value in init.items() if self.given(self.init, name)}
         return {
             **_dump(self.settings),
-            **{kind: {use.name: use.dump()} if use.values else use.name for kind, use in self.choices.items()},
+            **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
             "targets": [target.dump() for target in self.targets],
             "postproc": [stage.dump() for stage in self.postproc],
+            "finish": [stage.dump() for stage in self.finish],
         }
 
 
@@ -311,7 +345,7 @@ def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -
 
 
 def merge(nodes: Sequence[Node]) -> Node:
-    """One mapping of several: later scalars and mappings replace earlier ones, lists are appended.
+    """One mapping of several: lists of parts are appended, sections are merged key by key, all else is replaced.
 
     Raises:
         InputError: a document is not a mapping.
@@ -326,11 +360,14 @@ def merge(nodes: Sequence[Node]) -> Node:
             before = values.get(name)
             if name in LISTS and before and isinstance(before.value, list) and isinstance(value.value, list):
                 value = Node([*before.value, *value.value], before.place)
+            elif name in SECTIONS and before and isinstance(before.value, dict) and isinstance(value.value, dict):
+                value = Node(before.value | value.value, before.place, before.keys | value.keys)
             values[name], keys[name] = value, place
     return Node(values, nodes[0].place if nodes else DEFAULT, keys)
 
 
-LISTS = ("targets", "postproc")
+SECTIONS = ("init",)
+LISTS = ("targets", "postproc", "finish")
 
 
 def check(node: Node, registry: Registry) -> Config:
@@ -449,10 +486,9 @@ class _Checker(_Collector):
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         choices = {kind: self.choice(kind, node) for kind in CHOICES}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
-        if not targets and not self.problems:
-            self.problem("the config has no targets", node.place, "'targets:' says what the picture should show")
-        stages = [self.stage(entry) for entry in self.entries(node, "postproc")]
-        return Config(settings, init, {kind: use for kind, use in choices.items() if use}, targets, stages)
+        stages = [self.stage(entry, Stage) for entry in self.entries(node, "postproc")]
+        finish = [self.stage(entry, Finish) for entry in self.entries(node, "finish")]
+        return Config(settings, init, {kind: use for kind, use in choices.items() if use}, targets, stages, finish)
 
     def epochs(self, settings: Values) -> None:
         first, end = (settings.get(name) for name in ("start_epoch", "epochs"))
@@ -473,13 +509,14 @@ class _Checker(_Collector):
     def target(self, node: Node) -> TargetConfig:
         before = len(self.problems)
         node = self.mapping(node, "a target")
-        values = self.section(node, Target, also=("features", "transforms", "constraints"))
+        values = self.section(node, Target, also=("features", "transforms", "constraints", "model"))
+        model = self.choice("model", node) if "model" in node.value else None
         features = [self.feature(entry) for entry in self.entries(node, "features")]
         transforms = [use for entry in self.entries(node, "transforms") for use in self.transforms(entry)]
         constraints = [c for entry in self.entries(node, "constraints") for c in self.constraints(entry)]
         if not features and not constraints and len(self.problems) == before:
             self.problem("a target needs features or constraints", node.place)
-        return TargetConfig(values, [feature for feature in features if feature], transforms, constraints)
+        return TargetConfig(values, [feature for feature in features if feature], transforms, constraints, model)
 
     def feature(self, node: Node) -> FeatureConfig | None:
         before = len(self.problems)
@@ -530,8 +567,8 @@ class _Checker(_Collector):
                 found.append(ConstraintConfig(use, values))
         return found
 
-    def stage(self, node: Node) -> StageConfig:
-        own = declarations(Stage)
+    def stage(self, node: Node, section: type) -> StageConfig:
+        own = declarations(section)
         if not isinstance(node.value, str):
             node = self.mapping(node, "a stage")
         given = node.value if isinstance(node.value, dict) else {}

@@ -51,13 +51,13 @@ def clipig_optimizers() -> Mapping[str, str]:
 
 @hookspec
 def clipig_canvases() -> Mapping[str, str]:
-    """`canvas(width, height, device, **params) -> clipig_core.canvas.Canvas`: what is trained, and its picture."""
+    """`canvas(width, height, device, **params) -> clipig_core.engine.canvas.Canvas`: what is trained, and its picture."""
     return {}
 
 
 @hookspec
 def clipig_models() -> Mapping[str, str]:
-    """`model(name, device, dtype, **params) -> clipig_core.encoder.Encoder`.
+    """`model(name, device, dtype, **params) -> clipig_core.engine.encoder.Encoder`.
 
     A name that starts with a dot (`.pt`) stands for files with that ending; the function then gets the path as name.
     """

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.device import numbers
+from clipig_core.engine.device import numbers
 from clipig_core.params import Floats3, Param
 
 Loss = Annotated[

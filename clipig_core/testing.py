@@ -37,14 +37,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core import config
-from clipig_core.canvas import Canvas, resample, resize
-from clipig_core.encoder import Encoder
+from clipig_core.engine.canvas import Canvas, resample, resize
+from clipig_core.engine.encoder import Encoder
 from clipig_core.errors import InputError, Place, PluginError, nearest
 from clipig_core.hooks import KINDS
 from clipig_core.nodes import Node
 from clipig_core.params import Declaration, Resized, declarations
 from clipig_core.registry import GROUP, Registry
-from clipig_core.views import Axis, Pixels, is_lazy
+from clipig_core.imaging.views import Axis, Pixels, is_lazy
 
 __all__ = [
     "ContractError",
@@ -723,7 +723,7 @@ class _LinearEncoder:
         self._subject.need(
             images.shape[1:] == (3, size, size) and float(images.min()) >= 0 and float(images.max()) <= 1,
             f"encodes {_describe(images)}{_range(images)}, not [B, 3, {size}, {size}] in [0, 1]",
-            "use clipig_core.encoder.fit(images, encoder.image_size)",
+            "use clipig_core.engine.encoder.fit(images, encoder.image_size)",
         )
         features: Tensor = images.to(self._pixels).flatten(1) @ self._pixels
         return features

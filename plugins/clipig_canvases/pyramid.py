@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.resample import resample
+from clipig_core.imaging.resample import resample
 
 _EDGE = 1e-3  # the sigmoid reaches black and white only at infinity
 

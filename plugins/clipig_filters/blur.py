@@ -11,7 +11,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from clipig_core import Floats2, Ints2, Param
 from clipig_core.penalty import Loss, difference
-from clipig_core.resample import Banded, banded, product
+from clipig_core.imaging.resample import Banded, banded, product
 
 KernelSize = Annotated[
     Ints2,

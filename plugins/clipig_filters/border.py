@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param
-from clipig_core.device import numbers
+from clipig_core.engine.device import numbers
 from clipig_core.penalty import Loss, difference
 
 Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]

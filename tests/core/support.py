@@ -18,7 +18,7 @@ from clipig_core.config import Config, check, merge
 from clipig_core.errors import InputError, Problem
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.run import Run
+from clipig_core.engine.run import Run
 
 SIZE = 8
 
@@ -57,13 +57,7 @@ def config_of(text: str) -> Config:
 
 def run_of(text: str, encoder: LinearEncoder | None = None) -> Run:
     """A run whose model is `encoder`."""
-
-    class Own(Run):
-        def _encoder(self) -> LinearEncoder:
-            assert encoder is not None
-            return encoder
-
-    return Own(config_of(text))
+    return Run(config_of(text), encoder=encoder)
 
 
 def problems_of(action: Callable[[], Any]) -> list[Problem]:

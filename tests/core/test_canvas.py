@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.canvas import Canvas, cover, first_pixels, resample, resize
+from clipig_core.engine.canvas import Canvas, cover, first_pixels, resample, resize
 from clipig_core.errors import InputError
-from clipig_core.images import read_image
+from clipig_core.imaging.images import read_image
 
 from .support import REGISTRY, image_file
 

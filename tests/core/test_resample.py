@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from clipig_core.resample import Banded, product, resample
+from clipig_core.imaging.resample import Banded, product, resample
 
 sizes = st.integers(2, 150)  # for images that are one pixel wide, torch repeats the first row
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
 from clipig_core.errors import InputError, PluginError
-from clipig_core.images import read_image
+from clipig_core.imaging.images import read_image
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.run import Run
-from clipig_core.statistics import Statistics
+from clipig_core.engine.run import Run
+from clipig_core.engine.statistics import Statistics
 
 from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of, third_party
 
@@ -39,8 +40,9 @@ def image_of(text: str, encoder: LinearEncoder | None = None) -> Tensor:
 
 def test_an_epoch_moves_the_picture_towards_the_feature() -> None:
     run = run_of(HEAD + "targets: [{features: [{text: x}]}]\nlearnrate: 5", LinearEncoder(AXES))
-    losses = [step.loss for step in run]
-    assert [step.epoch for step in run] == list(range(6))
+    steps = [(step.epoch, step.loss) for step in run]
+    assert [epoch for epoch, _ in steps] == list(range(6))
+    losses = [loss for _, loss in steps]
     assert losses[-1] < losses[0] - 0.02
 
 
@@ -122,7 +124,7 @@ def test_expressions_know_the_resolution_and_the_learnrate() -> None:
     text = "resolution: 8+epoch 4\nlearnrate: width / 8\n"
     text += "targets: [{constraints: [{blur: {weight: 'lr * height + res[0]'}}]}]"
     run = run_of(HEAD.replace(f"resolution: {SIZE}\n", "") + text)
-    weights = [step.outcomes[0].constraints[0].weight.item() for step in run]
+    weights = [step.targets[0].constraints[0].weight.item() for step in run]
     assert weights == pytest.approx([(8 + epoch) / 8 * 4 + 8 + epoch for epoch in range(6)])
 
 
@@ -151,7 +153,7 @@ def test_start_epoch_skips_what_came_before() -> None:
         + "start_epoch: 4\ntargets: [{name: a, end: 3, constraints: [blur]}, {name: b, start: 4, constraints: [blur]}]"
     )
     steps = list(run)
-    assert [(step.epoch, step.now.time, [o.name for o in step.outcomes]) for step in steps] == [
+    assert [(step.epoch, step.now.time, [o.name for o in step.targets]) for step in steps] == [
         (4, 0.8, ["b"]),
         (5, 1.0, ["b"]),
     ]
@@ -225,12 +227,6 @@ def test_constants_that_do_not_fit_the_picture_are_found_before_anything_is_load
         (13, ""),
         (19, ""),
     ]
-
-
-def test_a_rehearsal_draws_no_random_numbers() -> None:
-    text = "targets: [{constraints: [blur], transforms: [{noise: .1}]}]"
-    again = text.replace("blur", "blur, {blur: 3 + t}").replace("{noise: .1}", "{mul: 1 + t - t}, {noise: .1}")
-    assert torch.equal(run_of(HEAD + text).rng.get_state(), run_of(HEAD + again).rng.get_state())
 
 
 def test_a_device_that_is_not_there() -> None:
@@ -322,8 +318,8 @@ postproc: [{blur: 3}, {saturation: .9}]
 def test_targets_that_are_switched_off_need_no_model() -> None:
     text = "targets: [{active: no, features: [{text: x}]}, {name: held, constraints: [blur]}]"
     run = run_of(HEAD + text, encoder=None)
-    assert [outcome.name for outcome in next(iter(run)).outcomes] == ["held"]
-    assert next(iter(run)).outcomes[0].index == 1
+    assert [outcome.name for outcome in next(iter(run)).targets] == ["held"]
+    assert next(iter(run)).targets[0].index == 1
 
 
 @pytest.mark.parametrize("transforms", ["[]", "[{shift: 0}]"])
@@ -331,7 +327,7 @@ def test_targets_that_see_the_same_views_all_pull(transforms: str) -> None:
     """One step of plain gradient descent: the steps of two targets add up."""
     moved = []
     for names in ("x", "y", "xy"):
-        text = "optimizer: sgd\nepochs: 1\ntargets:\n"
+        text = "optimizer: sgd\nepochs: 1\nlearnrate: .02\ntargets:\n"
         text += "".join(f"- {{features: [{{text: {name}}}], transforms: {transforms}}}\n" for name in names)
         run = run_of(HEAD.replace("epochs: 6\n", "") + text, LinearEncoder(AXES))
         before = run.image
@@ -371,3 +367,149 @@ targets:
     losses = [[step.loss for step in run_of(f"{HEAD}chunk: {n}{text}", LinearEncoder(AXES))] for n in (7, 3, 1)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert losses[2] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_run_goes_on_where_it_stands() -> None:
+    whole = run_of(HEAD + LIVELY, LinearEncoder(AXES))
+    losses = [step.loss for step in whole]
+    run, found = run_of(HEAD + LIVELY, LinearEncoder(AXES)), []
+    for step in run:
+        found.append(step.loss)
+        if step.epoch == 1:
+            break
+    assert run.epoch == 2
+    found.append(run.step().loss)
+    found += [step.loss for step in run]
+    assert found == losses
+    assert torch.equal(run.image, whole.image)
+
+
+def test_a_random_part_changes_no_other() -> None:
+    """Views are drawn by a component's name and place, so that another one beside it leaves them as they are."""
+    weights = []
+    for more in ("", "- {name: new, batch_size: 2, constraints: [{blur: {weight: 1 + random()}}]}\n"):
+        run = run_of(HEAD + LIVELY.replace("1 + random()", "0", 1) + more, LinearEncoder(AXES))
+        weights.append([float(one.weight[0]) for step in run for one in step.targets[0].features])
+    assert weights[0] == weights[1]
+    similar = []
+    for transforms in ("[{noise: .1}]", "[{random_shift: 0 0}, {noise: .1}]"):
+        text = f"targets: [{{batch_size: 2, features: [{{text: x}}], transforms: {transforms}}}]"
+        step = next(run_of(HEAD + text, LinearEncoder(AXES)))
+        assert step.targets[0].similarity is not None
+        similar.append(step.targets[0].similarity)
+    assert torch.equal(*similar)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_a_picture_at_a_bound_moves_as_far_as_one_in_the_middle(level: float) -> None:
+    """Where following the gradient leads back inside; where it would lead out, nothing moves."""
+    moved = []
+    for mean in (level, 0.5):
+        text = f"epochs: 1\ninit: {{mean: {mean}, std: 0}}\ntargets: [{{features: [{{text: x}}]}}]"
+        run = run_of(HEAD.replace("epochs: 6\n", "") + text, LinearEncoder(AXES))
+        before = run.image
+        next(run)
+        moved.append(run.image - before)
+    assert moved[0].abs().max() == pytest.approx(moved[1].abs().max().item(), rel=0.01)
+    assert 0.2 < (moved[0] != 0).float().mean() < 0.8
+    assert run.image.min() >= 0
+    assert run.image.max() <= 1
+
+
+def test_what_is_judged_is_what_is_saved() -> None:
+    """A picture that left [0, 1] is judged, and reported, as it is shown."""
+    run = run_of(HEAD + "learnrate: 40\ntargets: [{features: [{text: x}], constraints: [{mean: {above: .9}}]}]", LinearEncoder(AXES))
+    for _ in range(5):
+        run.step()
+    image = run.image
+    wanted = torch.nn.functional.normalize(LinearEncoder(AXES).encode_image(image), dim=-1)[0, 0]
+    step = run.step()
+    assert step.similarity == pytest.approx(100 * wanted.item(), abs=1e-3)
+    (constraint,) = step.targets[0].constraints
+    below = (0.9 - image.mean((2, 3))).clamp(min=0).square().mean()
+    assert constraint.loss.item() == pytest.approx(100 * below.item(), rel=1e-4)
+
+
+OPTIMIZERS = Registry().names("optimizer")
+PARTS = {
+    "pyramid": "canvas: pyramid\n",
+    "resolution": "resolution: 8 if t < .4 else 12\ncanvas: pyramid\n",
+    "average": "average: 50%\n",
+    "bfloat16": "precision: bfloat16\n",
+}
+
+
+@pytest.mark.parametrize("extra", [*(f"optimizer: {name}\n" for name in OPTIMIZERS), *PARTS.values()])
+def test_a_restored_run_ends_in_the_same_bytes(extra: str) -> None:
+    head = (HEAD if "resolution" not in extra else HEAD.replace(f"resolution: {SIZE}\n", "")) + extra
+    fair = "- {feature_scale: fair, features: [{text: x}, {text: y, weight: 1 + random()}], transforms: [{resize: 8}]}\n"
+    text = head + LIVELY + fair
+    text = text.replace("transforms: [{random_shift", "transforms: [{resize: 8}, {random_shift")
+    whole = run_of(text, LinearEncoder(AXES))
+    losses = [step.loss for step in whole]
+    stopped = run_of(text, LinearEncoder(AXES))
+    for _ in range(4):
+        stopped.step()
+    saved = io.BytesIO()
+    torch.save(stopped.state_dict(), saved)
+    saved.seek(0)
+    restored = run_of(text, LinearEncoder(AXES))
+    restored.load_state_dict(torch.load(saved, weights_only=True))
+    assert [step.loss for step in restored] == losses[4:]
+    assert torch.equal(restored.image, whole.image)
+    assert torch.equal(restored.result(), whole.result())
+
+
+def test_a_state_of_another_run_is_refused() -> None:
+    state = run_of(HEAD + LIVELY, LinearEncoder(AXES)).state_dict()
+    with pytest.raises(ValueError, match="another canvas"):
+        run_of(f"{HEAD}canvas: pyramid\n{LIVELY}", LinearEncoder(AXES)).load_state_dict(state)
+    with pytest.raises(ValueError, match="other targets"):
+        run_of(HEAD + "targets: [{features: [{text: x}]}]", LinearEncoder(AXES)).load_state_dict(state)
+
+
+def test_the_average_is_the_mean_of_the_last_pictures() -> None:
+    for average, count in (("50%", 3), ("2", 2), (".2", 2), ("0", 1)):
+        run = run_of(f"{HEAD}average: {average}\n{LIVELY}", LinearEncoder(AXES))
+        images = [step.image for step in run]
+        torch.testing.assert_close(run.result(), torch.cat(images[-count:]).mean(0, keepdim=True))
+        assert torch.equal(run.image, images[-1])
+
+
+def test_finishing_changes_the_result_alone() -> None:
+    text = "finish: [{mul: .5}, {active: no, mul: 0}, {add: .1}]\n"
+    run, plain = (run_of(HEAD + more + LIVELY, LinearEncoder(AXES)) for more in (text, ""))
+    for _ in zip(run, plain, strict=True):
+        pass
+    assert torch.equal(run.image, plain.image)
+    torch.testing.assert_close(run.result(), (plain.image * 0.5 + 0.1).clamp(0, 1))
+
+
+def one_step(target: str) -> Tensor:
+    """How plain gradient descent moves the picture in one step."""
+    text = f"epochs: 1\noptimizer: sgd\nlearnrate: .01\ntargets:\n{target}"
+    run = run_of(HEAD.replace("epochs: 6\n", "") + text, LinearEncoder(AXES))
+    before = run.image
+    run.step()
+    return run.image - before
+
+
+def test_a_normalized_gradient_has_the_weight_of_its_target_as_norm() -> None:
+    features = "features: [{text: x, weight: 7}], constraints: [{blur: {weight: 3}}]"
+    plain = one_step(f"- {{{features}}}\n")
+    for weight in (0.5, 2, -2):
+        moved = one_step(f"- {{weight: {weight}, gradient: normalized, {features}}}\n")
+        assert moved.norm().item() == pytest.approx(0.1 * abs(weight), rel=1e-3)
+        cosine = torch.nn.functional.cosine_similarity(moved.flatten(), plain.flatten(), dim=0)
+        assert cosine.item() == pytest.approx(1 if weight > 0 else -1, abs=1e-3)
+    both = one_step(f"- {{weight: .5, gradient: normalized, {features}}}\n- {{features: [{{text: y}}]}}\n")
+    wanted = 0.05 * plain / plain.norm() + one_step("- {features: [{text: y}]}\n")
+    torch.testing.assert_close(both, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_target_may_leave_colours_to_others() -> None:
+    plain = one_step("- {features: [{text: x}]}\n")
+    gray = plain.mean(1, keepdim=True)
+    for color in (0, 0.25):
+        moved = one_step(f"- {{color: {color}, features: [{{text: x}}]}}\n")
+        torch.testing.assert_close(moved, gray + color * (plain - gray), rtol=0, atol=1e-5)

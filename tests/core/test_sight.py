@@ -57,7 +57,7 @@ class Hungry(LinearEncoder):
 
 def test_auto_takes_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     per_image = 4 * 3 * 8 * 8 * 100 * 100
-    monkeypatch.setattr("clipig_core.sight.CPU_BYTES", int(6.5 * 2 * per_image))
+    monkeypatch.setattr("clipig_core.engine.encoding.CPU_BYTES", int(6.5 * 2 * per_image))
     encoder = Hungry(AXES)
     run = run_of(HEAD + "targets: [{batch_size: 20, features: [{text: x}], transforms: [{noise: .1}]}]", encoder)
     next(iter(run))

@@ -12,8 +12,8 @@ from torch import Tensor
 from clipig_core.config import check
 from clipig_core.errors import InputError, PluginError
 from clipig_core.nodes import read_yaml
-from clipig_core.run import Run, Step
-from clipig_core.statistics import Statistics
+from clipig_core.engine.run import Run, Step
+from clipig_core.engine.statistics import Statistics
 
 from .support import AXES, SIZE, LinearEncoder, run_of, third_party
 
@@ -28,8 +28,15 @@ def first_step(target: str, texts: dict[str, Any] | None = None, head: str = HEA
     return run, feature, next(iter(run))
 
 
+def passes(run: Run) -> list[int]:
+    """The sizes of the batches that the model of a run was given."""
+    (encoder,) = run.encoders.values()
+    assert isinstance(encoder.encoder.encoder, LinearEncoder)
+    return encoder.encoder.encoder.passes
+
+
 def chosen(step: Step) -> dict[str, float]:
-    return {part.name: float(part.count) for part in step.outcomes[0].features}
+    return {part.name: float(part.count) for part in step.targets[0].features}
 
 
 @pytest.fixture
@@ -46,7 +53,7 @@ def test_all_adds_the_weighted_losses(feature: Tensor) -> None:
 
 def test_similarity_is_a_percentage_with_its_sign(feature: Tensor) -> None:
     _, _, step = first_step("features: [{text: x}, {text: -x}, {text: y, scale: 3}]")
-    found = [part.similarity.item() for part in step.outcomes[0].features if part.similarity is not None]
+    found = [part.similarity.item() for part in step.targets[0].features if part.similarity is not None]
     x, y = feature[:2].tolist()
     assert found == pytest.approx([100 * x, -100 * x, 300 * y], abs=1e-3)
 
@@ -128,17 +135,15 @@ def test_a_negative_weight_pushes_away() -> None:
 def test_views_count_by_batch_size_but_are_encoded_once_if_nothing_is_random() -> None:
     single = first_step("features: [{text: x}]")[2]
     run, _, step = first_step("{batch_size: 7, features: [{text: x}], constraints: [blur], transforms: [{mul: 1}]}")
-    assert isinstance(run.encoder, LinearEncoder)
-    assert run.encoder.passes == [1, 1]  # the test's own, then the first epoch's
+    assert passes(run) == [1, 1]  # the test's own, then the first epoch's
     alone = first_step("constraints: [blur]")[2].loss
     assert step.loss == pytest.approx(7 * (single.loss + alone), rel=1e-5)
 
 
 def test_random_transforms_give_every_view_its_own_look() -> None:
     run, _, step = first_step("{batch_size: 7, features: [{text: x}], transforms: [{noise: .2}]}")
-    assert isinstance(run.encoder, LinearEncoder)
-    assert run.encoder.passes[-1] == 7
-    (part,) = step.outcomes[0].features
+    assert passes(run)[-1] == 7
+    (part,) = step.targets[0].features
     assert part.similarity is not None
     assert len(set(part.similarity.tolist())) == 7
     assert step.loss == pytest.approx(sum(1 - value / 100 for value in part.similarity.tolist()), rel=1e-4)
@@ -148,7 +153,7 @@ def test_best_is_chosen_for_each_view_by_itself() -> None:
     _, _, step = first_step(
         "{batch_size: 40, select: best, features: [{text: x}, {text: y}, {text: z}], transforms: [{noise: 2}]}"
     )
-    table = torch.stack([part.similarity for part in step.outcomes[0].features if part.similarity is not None], 1)
+    table = torch.stack([part.similarity for part in step.targets[0].features if part.similarity is not None], 1)
     wanted = torch.bincount(table.argmax(1), minlength=3).tolist()
     assert list(chosen(step).values()) == wanted
     assert sum(wanted) == 40
@@ -161,7 +166,7 @@ def test_similarity_in_expressions_is_that_of_each_view() -> None:
         "{batch_size: 5, features: [{text: x, weight: 1 if sim > 0 else 2 + similarity}, {text: y, scale: sim / 10}],"
         " transforms: [{noise: 2}]}"
     )
-    x, y = step.outcomes[0].features
+    x, y = step.targets[0].features
     assert x.similarity is not None
     assert y.similarity is not None
     weights = torch.tensor([1.0 if value > 0 else 2 + value for value in x.similarity.tolist()])
@@ -176,7 +181,7 @@ def test_similarity_of_constraints_is_the_mean_over_the_features() -> None:
         " constraints: [{blur: {weight: similarity}},"
         " {blur: {kernel_size: 3 if sim > 0 else 5, end: 1.0 if sim else 0}}]}"
     )
-    (outcome,) = step.outcomes
+    (outcome,) = step.targets
     similarities = [part.similarity for part in outcome.features if part.similarity is not None]
     mean = torch.stack(similarities).mean(0)
     torch.testing.assert_close(torch.as_tensor(outcome.weight), mean / 50)
@@ -197,11 +202,11 @@ def test_fair_starts_with_equal_similarities_and_the_largest_factor_is_one() -> 
     signs = torch.sign(first_step("features: [{text: x}]")[1])
     texts = {name: tuple((torch.tensor(vector) * signs).tolist()) for name, vector in texts.items()}
     run, _, step = first_step("{feature_scale: fair, features: [{text: a}, {text: b}, {text: c}]}", texts)
-    found = [part.similarity.item() for part in step.outcomes[0].features if part.similarity is not None]
+    found = [part.similarity.item() for part in step.targets[0].features if part.similarity is not None]
     assert found == pytest.approx([found[0]] * 3, rel=1e-4)
     assert max(wanted.factor for wanted in run.targets[0].features) == 1
     plain = first_step("{features: [{text: a}, {text: b}, {text: c}]}", texts)[2]
-    assert min(p.similarity.item() for p in plain.outcomes[0].features if p.similarity is not None) == pytest.approx(
+    assert min(p.similarity.item() for p in plain.targets[0].features if p.similarity is not None) == pytest.approx(
         found[0], rel=1e-4
     )
     assert step.loss == pytest.approx(plain.loss, rel=1e-5)
@@ -217,7 +222,7 @@ def test_fair_survives_similarities_that_are_not_positive(names: list[str]) -> N
     plain = first_step(f"{{select: best, features: [{entries}]}}", texts)[2]
     for wanted in run.targets[0].features:
         assert 0 < wanted.factor <= 1
-    for fair, equal in zip(step.outcomes[0].features, plain.outcomes[0].features, strict=True):
+    for fair, equal in zip(step.targets[0].features, plain.targets[0].features, strict=True):
         assert fair.similarity is not None
         assert equal.similarity is not None
         assert fair.similarity.item() * equal.similarity.item() >= 0
@@ -233,7 +238,7 @@ def test_windows_of_targets_features_and_constraints() -> None:
         "- {name: off, active: false, features: [{text: z}]}\n",
         encoder,
     )
-    seen = [[(o.name, [p.name for p in o.features], len(o.constraints)) for o in step.outcomes] for step in run]
+    seen = [[(o.name, [p.name for p in o.features], len(o.constraints)) for o in step.targets] for step in run]
     assert seen == [
         [("early", ["y"], 0)],
         [("early", ["x"], 0)],
@@ -246,7 +251,7 @@ def test_windows_of_targets_features_and_constraints() -> None:
 
 def test_a_target_of_constraints_never_runs_the_encoder() -> None:
     run = run_of(HEAD + "targets: [{constraints: [blur]}]")
-    assert run.encoder is None
+    assert not run.encoders
     steps = list(run)
     assert steps[0].similarity is None
     assert steps[-1].loss < steps[0].loss
@@ -254,9 +259,9 @@ def test_a_target_of_constraints_never_runs_the_encoder() -> None:
 
 def test_statistics_parts_hold_unweighted_losses(feature: Tensor) -> None:
     _, _, step = first_step("{weight: 5, features: [{text: x, weight: 3}]}")
-    (part,) = step.outcomes[0].features
+    (part,) = step.targets[0].features
     assert part.loss.item() == pytest.approx(1 - feature[0].item(), abs=1e-5)
-    assert (part.weight.item(), step.outcomes[0].weight.item()) == (3, 5)
+    assert (part.weight.item(), step.targets[0].weight.item()) == (3, 5)
 
 
 def test_views_are_resized_and_clamped_for_the_model() -> None:
@@ -279,7 +284,7 @@ targets:
     for step in run:
         statistics.add(step)
         if step.now.time < 0.5:
-            (outcome,) = step.outcomes
+            (outcome,) = step.targets
             losses.append([2 * outcome.features[0].loss.item(), 3 * outcome.constraints[0].loss.item()])
     feature, blur = (sum(column) for column in zip(*losses, strict=True))
     lines = dict(line.strip().split(":", 1) for line in statistics.lines()[1:])
@@ -291,7 +296,7 @@ targets:
 
 LAZY = """
 from clipig_core import hookimpl
-from clipig_core.views import Axis, Views, lazy
+from clipig_core.imaging.views import Axis, Views, lazy
 @hookimpl
 def clipig_transforms():
     return {name: f"acme_lazy:{name}" for name in ("bare", "crash", "outside", "eager")}
@@ -316,7 +321,7 @@ def eager(images): return images.pixels()
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("bare", "failed: AttributeError: 'Bare' object has no attribute 'shape' (target.py:"),
+        ("bare", "failed: AttributeError: 'Bare' object has no attribute 'shape' (context.py:"),
         ("crash", "failed: KeyError: 'gone' (acme_lazy.py:8)"),
         ("outside", "returned [1, 3, 8, 0]"),
         ("eager", "failed: TypeError: a lazy transform returns Views, not Tensor"),

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param, Resized
-from clipig_core.canvas import resample
-from clipig_core.encoder import Encoder
+from clipig_core.engine.canvas import resample
+from clipig_core.engine.encoder import Encoder
 from clipig_core.testing import (
     ContractError,
     check_canvas,
@@ -27,7 +27,7 @@ from clipig_core.testing import (
     check_plugin,
     check_transform,
 )
-from clipig_core.views import Axis, Views, lazy
+from clipig_core.imaging.views import Axis, Views, lazy
 
 Amount = Annotated[float, Param("How much.", min=0, max=1)]
 Text = Annotated[str, Param("A text.")]
@@ -545,7 +545,7 @@ def growing(value: Text, encoder: Encoder) -> Tensor:
     return encoder.encode_text([value])[0] * len(calls)
 
 
-@wrong(check_word, r"encodes torch.float32 \[1, 3, 9, 9\] .*; use clipig_core.encoder.fit")
+@wrong(check_word, r"encodes torch.float32 \[1, 3, 9, 9\] .*; use clipig_core.engine.encoder.fit")
 def unfit(value: Text, encoder: Encoder) -> Tensor:
     """Wrong."""
     return encoder.encode_image(torch.zeros(1, 3, 9, 9))[0]

@@ -22,7 +22,7 @@ from clipig_core.config import check
 from clipig_core.fetch import FetchError
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.run import Run
+from clipig_core.engine.run import Run
 from clipig_emoji.model import EmojiEncoder, emoji
 from clipig_openai import NAMES, named
 from clipig_openai.checkpoint import checkpoint

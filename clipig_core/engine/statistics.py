@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from clipig_core.run import Step
-from clipig_core.target import Outcome, Table
+from clipig_core.engine.run import Step
+from clipig_core.engine.targets import TargetResult, TermResults
 
 Columns = tuple[tuple[int, str], ...]
 Key = TypeVar("Key")
@@ -28,11 +28,11 @@ class _Sums:
     epochs: int = 1
 
     @classmethod
-    def of(cls, table: Table, outcome: Outcome) -> _Sums:
-        weight, loss = table.weight.mean(0), table.loss.mean(0)
-        taken = outcome.multiplicity * table.taken.expand_as(table.loss)
-        weighted = (outcome.weight[:, None] * table.weight * table.loss * taken).abs().sum(0)
-        similarity = torch.zeros_like(table.loss) if table.similarity is None else table.similarity
+    def of(cls, terms: TermResults, target: TargetResult) -> _Sums:
+        weight, loss = terms.weight.mean(0), terms.loss.mean(0)
+        taken = target.multiplicity * terms.taken.expand_as(terms.loss)
+        weighted = (target.weight[:, None] * terms.weight * terms.loss * taken).abs().sum(0)
+        similarity = torch.zeros_like(terms.loss) if terms.similarity is None else terms.similarity
         low, high = similarity.aminmax(dim=0)
         sums = torch.stack([weight, taken.sum(0), weighted, loss, similarity.mean(0)])
         return cls(sums, low, high)
@@ -44,6 +44,31 @@ class _Sums:
         self.epochs += other.epochs
 
 
+@dataclass(frozen=True)
+class Row:
+    """A feature or constraint over a run: means of weight and loss, views in which it counted, share of the loss.
+
+    `similarity` of a feature is its mean, lowest and highest one.
+    """
+
+    index: int
+    target: str
+    kind: str
+    name: str
+    weight: float
+    count: int
+    share: float
+    loss: float
+    similarity: tuple[float, float, float] | None
+
+    def line(self) -> str:
+        text = f"  {self.kind} '{self.name}': weight {self.weight:.3f}, count {self.count}, "
+        text += f"share {100 * self.share:.1f}%, loss {self.loss:.4f}"
+        if self.similarity:
+            text += ", similarity {:.2f} ({:.2f} to {:.2f})".format(*self.similarity)
+        return text
+
+
 @dataclass
 class Statistics:
     """Sums by target, and by the features or the constraint that took part together."""
@@ -52,27 +77,33 @@ class Statistics:
 
     def add(self, step: Step) -> None:
         """Take in an epoch, without waiting for the device."""
-        for outcome in step.outcomes:
-            found = self.targets.setdefault((outcome.index, outcome.name), {})
-            for table in outcome.tables:
-                _add(found, (table.kind, table.columns), _Sums.of(table, outcome))
+        for result in step.targets:
+            found = self.targets.setdefault((result.index, result.name), {})
+            for terms in result.terms:
+                _add(found, (terms.kind, terms.columns), _Sums.of(terms, result))
 
-    def lines(self) -> list[str]:
-        """For each feature and constraint: weight, count, share of the loss, mean loss, similarity mean, min, max."""
-        lines = []
-        for (_, target), found in self.targets.items():
-            lines.append(f"target '{target}', means over the run:")
+    def rows(self) -> list[Row]:
+        """One for each feature and constraint that took part; features first."""
+        rows = []
+        for (index, target), found in self.targets.items():
             single = _by_column(found)
             total = sum(one.sums[2].item() for one in single.values()) or 1.0
             for (kind, _, name), one in sorted(single.items(), key=lambda item: (item[0][0] != "feature", item[0])):
                 weight, count, weighted, loss, similarity = one.sums.flatten().tolist()
-                text = f"  {kind} '{name}': weight {weight / one.epochs:.3f}, count {count:.0f}, "
-                text += f"share {100 * weighted / total:.1f}%, loss {loss / one.epochs:.4f}"
-                if kind == "feature":
-                    text += (
-                        f", similarity {similarity / one.epochs:.2f} ({one.low.item():.2f} to {one.high.item():.2f})"
-                    )
-                lines.append(text)
+                mean = (similarity / one.epochs, one.low.item(), one.high.item()) if kind == "feature" else None
+                share, weight, loss = weighted / total, weight / one.epochs, loss / one.epochs
+                rows.append(Row(index, target, kind, name, weight, round(count), share, loss, mean))
+        return rows
+
+    def lines(self) -> list[str]:
+        """The rows, for people."""
+        lines: list[str] = []
+        last = None
+        for row in self.rows():
+            if row.index != last:
+                lines.append(f"target '{row.target}', means over the run:")
+            last = row.index
+            lines.append(row.line())
         return lines
 
 

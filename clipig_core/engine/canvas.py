@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from clipig_core.errors import InputError, Problem
-from clipig_core.images import read_image
-from clipig_core.resample import resample
+from clipig_core.imaging.images import read_image
+from clipig_core.imaging.resample import resample
 
 
 class Canvas(Protocol):
@@ -29,7 +29,12 @@ class Canvas(Protocol):
         """Make the picture equal to `image` [1, 3, H, W], as nearly as the canvas can. Called without gradients."""
 
     def resize(self, width: int, height: int, interpolation: str) -> None:
-        """Change the resolution; `interpolation` is cubic, linear or nearest. Called without gradients."""
+        """Change the resolution; `interpolation` is cubic, linear or nearest. Called without gradients.
+
+        A method `remap(moment, parameter) -> Tensor | None` may say what becomes of the optimizer's memory of a
+        parameter whose shape changed: a tensor of its new shape, or None to let the optimizer begin afresh. Without it,
+        memories of four dimensions are resized, and all others are dropped.
+        """
 
 
 @torch.no_grad()
@@ -38,14 +43,23 @@ def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height:
     parameters = list(canvas.parameters())
     shapes = [parameter.shape for parameter in parameters]
     canvas.resize(width, height, interpolation)
+    remap = getattr(canvas, "remap", _resized)
     for parameter, before in zip(parameters, shapes, strict=True):
         parameter.grad = None
         if parameter.shape == before:
             continue
-        for name, moment in optimizer.state.get(parameter, {}).items():
-            if isinstance(moment, Tensor) and moment.shape == before:
-                # Linear: a cubic filter would make squares of gradients negative.
-                optimizer.state[parameter][name] = resample(moment, parameter.shape[3], parameter.shape[2], "linear")
+        memory = optimizer.state.get(parameter, {})
+        moments = {name: value for name, value in memory.items() if isinstance(value, Tensor) and value.shape == before}
+        remapped = {name: remap(moment, parameter) for name, moment in moments.items()}
+        if any(moment is None for moment in remapped.values()):
+            optimizer.state.pop(parameter, None)
+        else:
+            memory.update(remapped)
+
+
+def _resized(moment: Tensor, parameter: Tensor) -> Tensor | None:
+    """Linear: a cubic filter would make squares of gradients negative."""
+    return resample(moment, parameter.shape[3], parameter.shape[2], "linear") if moment.dim() == 4 else None
 
 
 def cover(image: Tensor, width: int, height: int) -> Tensor:

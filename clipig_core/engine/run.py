@@ -1,0 +1,381 @@
+"""The optimisation: `for step in Run(config): ...`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipig_core.config import Config, FeatureConfig, TargetConfig, Use
+from clipig_core.engine.canvas import Canvas, first_pixels, resize
+from clipig_core.engine.context import EpochContext, Placed, broken, call_transform
+from clipig_core.engine.device import find_device, find_precision
+from clipig_core.engine.dry_run import dry_run
+from clipig_core.engine.encoder import Encoder
+from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
+from clipig_core.engine.objective import WantedFeature
+from clipig_core.engine.randomness import Key
+from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
+from clipig_core.errors import InputError, PluginError
+from clipig_core.imaging.clamp import clamp_through
+from clipig_core.imaging.views import pixels
+from clipig_core.params import resolve
+from clipig_core.schedule import FrameTime, Now
+
+log = logging.getLogger("clipig")
+
+@dataclass(frozen=True)
+class Step:
+    """One finished epoch. Everything is read from the device only when asked for."""
+
+    now: Now
+    learnrate: float
+    targets: list[TargetResult]
+    run: Run
+
+    @property
+    def epoch(self) -> int:
+        return self.now.epoch
+
+    @property
+    def image(self) -> Tensor:
+        """[1, 3, H, W] in [0, 1], as it is now."""
+        return self.run.image
+
+    @property
+    def loss(self) -> float:
+        return float(sum(result.loss.sum() for result in self.targets))
+
+    @property
+    def similarity(self) -> float | None:
+        """Mean over all views and features that took part, or None if there was no feature."""
+        found = [result.similarity.flatten() for result in self.targets if result.similarity is not None]
+        return float(torch.cat(found).mean()) if found else None
+
+
+class Run:
+    """A picture in the making: an iterator that trains, one `Step` for each epoch, and goes on where it stands.
+
+    Everything is loaded and the first pixels are drawn when it is made. `encoder` and `canvas` are used instead of
+    those that the config names, if they are given; the encoder for all targets that do not choose their own.
+
+    Raises:
+        InputError: the device is not there, or an image, a model or a parameter cannot be used.
+        PluginError: a component breaks its contract.
+    """
+
+    def __init__(self, config: Config, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
+        self.config = config
+        config.bind()
+        if config.constant("seed") is None:
+            config.set("seed", random.SystemRandom().randrange(2**32))
+        self.key = Key(config.constant("seed"))
+        self.device = find_device(config)
+        self.dtype = find_precision(config, self.device)
+        self.epochs: int = config.constant("epochs")
+        self.start_epoch: int = config.constant("start_epoch")
+        self.epoch = self.start_epoch
+        """The next one."""
+        self.generator = torch.Generator(self.device)
+        first = self._context(Now(self.start_epoch, self.epochs))
+        self.canvas = self._canvas(*self.resolution, canvas)
+        if config.settings["resolution"].constant:
+            with torch.no_grad():
+                dry_run(config, self._picture(), self._context(first.now, dry=True))
+        self._given = encoder
+        self.encoders: dict[str, ChunkedEncoder] = {}
+        """By the name of the model, with its parameters if it has any."""
+        self.targets = self._targets(first)
+        self.optimizer: torch.optim.Optimizer = self._make(
+            config.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
+        )
+        self.base_rate: float = self.optimizer.defaults["lr"]
+        self.stages = [
+            (stage.values, Placed.all(stage.transforms, f"postproc/{number}"))
+            for number, stage in enumerate(config.postproc)
+        ]
+        self.finishing = [
+            (stage.values, Placed.all(stage.transforms, f"finish/{number}"))
+            for number, stage in enumerate(config.finish)
+        ]
+        self._averaged = _epochs(config.constant("average"), self.epochs)
+        self._mean: tuple[Tensor, int] | None = None
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Width and height of the picture."""
+        return self._resolution
+
+    @property
+    def image(self) -> Tensor:
+        """[1, 3, H, W] in [0, 1], as it is now."""
+        with torch.no_grad():
+            return self._picture().clone()
+
+    def result(self) -> Tensor:
+        """[1, 3, H, W] in [0, 1]: the mean of the last pictures, if `average` wants it, behind the steps of `finish`.
+
+        Raises:
+            InputError, PluginError: a step of `finish` fails.
+        """
+        image = self._mean[0].clone() if self._mean else self.image
+        context = self._context(Now(max(self.start_epoch, self.epoch - 1), self.epochs))
+        with torch.no_grad():
+            return self._changed(image, self.finishing, context).clamp(0, 1)
+
+    def __iter__(self) -> Iterator[Step]:
+        return self
+
+    def __next__(self) -> Step:
+        if self.epoch >= self.epochs:
+            raise StopIteration
+        return self.step()
+
+    def step(self) -> Step:
+        """Train for one epoch.
+
+        Raises:
+            InputError: an expression has no value in this epoch, or a component refuses its parameters.
+            PluginError: a component fails.
+            RunError: there is not enough memory.
+        """
+        now = Now(self.epoch, self.epochs)
+        before = self.resolution
+        context = self._context(now)
+        if self.resolution != before:
+            with self._calling_canvas():
+                resize(self.canvas, self.optimizer, *self.resolution, self.config.constant("interpolation"))
+            self._mean = None
+        rate = context.variables["lr"] * context.variables["lrs"]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.base_rate * rate
+        self._postprocess(context)
+        self.optimizer.zero_grad(set_to_none=True)
+        results = self._learn(context)
+        if any(parameter.grad is not None for parameter in self.canvas.parameters()):
+            with self.config.choices["optimizer"].component.calling():
+                self.optimizer.step()
+        self.epoch += 1
+        if now.epoch >= self.epochs - self._averaged:
+            self._average()
+        return Step(now, rate, results, self)
+
+    # State
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies."""
+        mean = {"image": self._mean[0], "count": self._mean[1]} if self._mean else None
+        return {
+            "epoch": self.epoch,
+            "resolution": list(self.resolution),
+            "canvas": [parameter.detach() for parameter in self.canvas.parameters()],
+            "optimizer": self.optimizer.state_dict(),
+            "factors": [[wanted.factor for wanted in target.features] for target in self.targets],
+            "chunks": {name: encoder.chunk for name, encoder in self.encoders.items()},
+            "mean": mean,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another run of the same config stood.
+
+        Raises:
+            ValueError: the state is that of another config.
+        """
+        parameters = list(self.canvas.parameters())
+        self._resolution = (state["resolution"][0], state["resolution"][1])
+        with torch.no_grad(), self._calling_canvas():
+            self.canvas.resize(*self.resolution, self.config.constant("interpolation"))
+        if [p.shape for p in parameters] != [saved.shape for saved in state["canvas"]]:
+            raise ValueError("the state is that of another canvas")
+        if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
+            raise ValueError("the state is that of other targets")
+        for parameter, saved in zip(parameters, state["canvas"], strict=True):
+            parameter.data = saved.detach().to(parameter.device, copy=True)
+            parameter.grad = None
+        self.optimizer.load_state_dict(state["optimizer"])
+        for target, factors in zip(self.targets, state["factors"], strict=True):
+            for wanted, factor in zip(target.features, factors, strict=True):
+                wanted.factor = factor
+        for name, chunk in state["chunks"].items():
+            self.encoders[name].chunk = chunk
+        mean = state["mean"]
+        self._mean = (mean["image"].to(self.device, copy=True), mean["count"]) if mean else None
+        self.epoch = state["epoch"]
+
+    # Making its parts
+
+    def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
+        """Call an optimizer, canvas or model, whose parameters are all constants."""
+        with use.component.calling(use.node.place):
+            made = use.component.function(*arguments, **use.arguments({}, random.Random(0)))
+        if not all(hasattr(made, name) for name in needed):
+            kind = type(made).__name__
+            raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
+        return made
+
+    def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
+        needed = ("parameters", "image", "write", "resize")
+        canvas: Canvas = given or self._make(self.config.choices["canvas"], needed, width, height, self.device)
+        init = resolve(self.config.init, {}, random.Random(0))
+        adjust = any(self.config.given(self.config.init, name) for name in ("mean", "std"))
+        rng = self.key.fold("init").torch(self.generator)
+        try:
+            image = first_pixels(width, height, rng, init, adjust, self.device)
+        except InputError as error:
+            places = (self.config.init[name] for name in ("image_tensor", "image") if init[name] is not None)
+            raise error.at(next(places).node.place) from error
+        with torch.no_grad(), self._calling_canvas():
+            canvas.write(image)
+        return canvas
+
+    def _calling_canvas(self) -> Any:
+        return self.config.choices["canvas"].component.calling()
+
+    def _encoder(self, use: Use) -> tuple[str, ChunkedEncoder]:
+        """The encoder of a model, which is made once, with its name."""
+        arguments = use.arguments({}, random.Random(0))
+        name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
+        if name not in self.encoders:
+            own = self._given if use is self.config.choices["model"] else None
+            made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+            chunk, compiled = self.config.constant("chunk"), self.config.constant("compile")
+            self.encoders[name] = ChunkedEncoder(
+                GuardedEncoder(made, use.component),
+                self.device,
+                self.dtype,
+                None if chunk == "auto" else chunk,
+                compiled,
+            )
+        return name, self.encoders[name]
+
+    def _targets(self, context: EpochContext) -> list[Target]:
+        """The targets that are switched on, with their models and features.
+
+        A feature that its target's model does not know is left out if the same one is known to the model of another.
+        """
+        targets: list[Target] = []
+        known: set[tuple[str, str]] = set()
+        missing: list[tuple[FeatureConfig, str, InputError]] = []
+        for index, config in enumerate(self.config.targets):
+            if not context.active(config.values, f"targets/{index}"):
+                continue
+            name, encoder = self._encoder(config.model or self.config.choices["model"]) if config.features else ("", None)
+            features = []
+            for number, feature in enumerate(config.features):
+                what = (feature.source.name, str(feature.source.dump()))
+                try:
+                    assert encoder
+                    features.append(self._feature(number, feature, encoder))
+                    known.add(what)
+                except InputError as error:
+                    missing.append((feature, name, error))
+            targets.append(Target(index, config, encoder, features))
+        problems = []
+        for feature, name, error in missing:
+            what = (feature.source.name, str(feature.source.dump()))
+            if what in known:
+                log.warning("left to the other targets, as the model %s does not know it: %s", name, what[1])
+            else:
+                problems += error.problems
+        if problems:
+            raise InputError(problems)
+        for target in targets:
+            if target.fair and target.features and target.encoder:
+                target.make_fair(target.encoder.features(self.image))
+        return targets
+
+    def _feature(self, index: int, config: FeatureConfig, encoder: ChunkedEncoder) -> WantedFeature:
+        component = config.source.component
+        arguments = config.source.arguments({}, random.Random(0))
+        with torch.no_grad(), component.calling(config.source.node.place):
+            vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
+        if not isinstance(vector, Tensor) or vector.dim() != 1:
+            raise broken(component, vector, "a feature [D]")
+        return WantedFeature(index, config, F.normalize(vector.detach().float().to(self.device), dim=0))
+
+    # One epoch
+
+    def _context(self, now: Now, dry: bool = False) -> EpochContext:
+        """The variables of an epoch, and its resolution, which depends on time alone."""
+        settings, key = self.config.settings, self.key.fold("epoch", now.epoch)
+        context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
+        width, height = context.constant(settings["resolution"], "")
+        self._resolution = (width, height)
+        size = [float(width), float(height)]
+        context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
+        scale = context.constant(settings["learnrate_scale"], "")
+        rate = context.constant(settings["learnrate"], "")
+        context.variables |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
+        return context
+
+    def _picture(self) -> Tensor:
+        """[1, 3, H, W] in [0, 1]: what is judged is what is saved."""
+        with self._calling_canvas():
+            image = self.canvas.image()
+            width, height = self.resolution
+            if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
+                raise broken(self.config.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
+            return clamp_through(image)
+
+    def _postprocess(self, context: EpochContext) -> None:
+        stages = [stage for number, stage in enumerate(self.stages) if context.open(stage[0], f"postproc/{number}")]
+        if stages:
+            with torch.no_grad():
+                image = self._changed(self._picture(), stages, context)
+                with self._calling_canvas():
+                    self.canvas.write(image)
+
+    def _changed(self, image: Tensor, stages: list[tuple[Any, list[Placed]]], context: EpochContext) -> Tensor:
+        """An image after stages that keep its resolution."""
+        for values, parts in stages:
+            for part in parts if context.active(values, "") else []:
+                before = image.shape
+                image = pixels(call_transform(part, image, context))
+                if image.shape != before:
+                    reason = "changed the resolution without saying so, with `-> Annotated[Tensor, Resized]`"
+                    raise PluginError(f"{part.use.component.describe()} {reason}")
+        return image
+
+    def _learn(self, context: EpochContext) -> list[TargetResult]:
+        """Look at the picture with all active targets, and leave the gradient of their losses in the canvas.
+
+        The views of all targets of a model go through it together, chunk by chunk, each as far as to the gradient of
+        the views. From there, gradients go back through the transforms to the picture, and on to the canvas.
+        """
+        picture = self._picture()
+        seen = picture.detach().requires_grad_()
+        passes = [
+            TargetPass(target, seen, context)
+            for target in self.targets
+            if context.open(target.config.values, target.place)
+        ]
+        for encoder in self.encoders.values():
+            encoder.learn([one for one in passes if one.wanted and one.target.encoder is encoder])
+        results = [one.finish() for one in passes]
+        gradient = picture_gradient(passes, seen)
+        if gradient is not None:
+            with self._calling_canvas():
+                picture.backward(gradient)
+        return results
+
+    def _average(self) -> None:
+        """Take the present picture into the mean of the last ones."""
+        image = self.image
+        if self._mean is None:
+            self._mean = (image, 1)
+        else:
+            mean, count = self._mean
+            self._mean = (mean + (image - mean) / (count + 1), count + 1)
+
+
+def _epochs(span: FrameTime, epochs: int) -> int:
+    """How many epochs a span of the run has."""
+    return span.value if isinstance(span.value, int) else math.ceil(span.value * epochs)
