@@ -29,7 +29,7 @@ from benchmarks import epoch, memory, precision, profiling, scaling, startup, ta
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
 from clipig_core.errors import ClipigError
-from clipig_core.output import save
+from clipig_core.runner.files import save
 
 BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "epoch": epoch.measure,

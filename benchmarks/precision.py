@@ -12,10 +12,10 @@ from torch import Tensor
 
 from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
+from clipig_core.engine.run import Run
 from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
-from clipig_core.output import Output, save
-from clipig_core.engine.run import Run
+from clipig_core.runner.files import Output, save
 
 SHIFTED = """
     resolution: 224

@@ -13,9 +13,9 @@ from benchmarks.session import Session, Work
 from benchmarks.tables import Rows, Table
 from clipig_core.config import Use
 from clipig_core.engine.encoder import fit
-from clipig_core.schedule import Now
 from clipig_core.engine.targets import Scope, call
 from clipig_core.imaging.views import Images, Pixels, pixels
+from clipig_core.schedule import Now
 
 ARGUMENTS = {
     "add": ".1 0 -.1",

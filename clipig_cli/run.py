@@ -15,10 +15,7 @@ import click
 from clipig_core.errors import ClipigError
 
 if TYPE_CHECKING:
-    from clipig_cli.report import Reporter
-    from clipig_cli.saver import Saver
     from clipig_core.config import Config
-    from clipig_core.engine.run import Run
 
 INTERRUPTED = 130
 
@@ -83,46 +80,31 @@ def make(config: Config, stem: str) -> bool:
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        from clipig_cli.report import Reporter
-        from clipig_cli.saver import Saver
-        from clipig_core.output import Output
+        from clipig_cli.progress import ProgressBar, say
         from clipig_core.engine.run import Run
+        from clipig_core.runner.execute import execute
+        from clipig_core.runner.files import Output
+        from clipig_core.runner.picture import PictureFile
 
         config.bind()
         output = Output.claim(config.constant("output"), stem)
         interrupts.cleanup = output.release
+        picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
             run = Run(config)
             interrupts.running = True
-            with Reporter(config, run, output.image) as reporter, Saver(output) as saver:
-                train(run, reporter, saver, interrupts)
-            if interrupts.received:
-                reporter.say(f"interrupted after {reporter.done} of {run.epochs - run.start_epoch} epochs")
-            reporter.finish(output.image)
-            return not interrupts.received
+            verbose = config.constant("verbose")
+            result = execute(run, [ProgressBar(output.image.name, verbose), picture], lambda: interrupts.received)
+            for failure in result.failures:
+                if isinstance(failure, ClipigError):
+                    raise failure
+            if verbose:
+                say(f"saved {output.image}")
+            if result.error:
+                raise result.error
+            return not result.stopped
         finally:
-            output.release()
-
-
-def train(run: Run, reporter: Reporter, saver: Saver, interrupts: Interrupts) -> None:
-    """Go through the epochs, save now and then, and in the end; what was made is saved even if an epoch fails."""
-    from clipig_cli.report import as_yaml
-
-    text = as_yaml(run.config)
-    try:
-        for step in run:
-            if reporter.update(step) and step.epoch < run.epochs - 1:
-                saver.save(step.image, reporter.heading() + text)
-            if interrupts.received:
-                break
-    except ClipigError:
-        if reporter.done:
-            saver.save(run.image, reporter.heading() + text)
-            saver.wait()
-            reporter.finish(saver.output.image)
-        raise
-    saver.save(run.image, reporter.heading() + text)
-    saver.wait()
+            picture.close()
 
 
 class Interrupts:

@@ -8,12 +8,9 @@ import textwrap
 
 import click
 
+from clipig_core.errors import printable as printable
+
 NARROW = 24
-
-
-def printable(line: str) -> str:
-    """A line with escapes for characters that would end it, or that a terminal would obey."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 def columns(otherwise: int) -> int:

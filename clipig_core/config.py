@@ -7,15 +7,16 @@ at once.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
 from clipig_core.nodes import Node, read_file
-from clipig_core.output import check_name
 from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values, declarations
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
@@ -382,6 +383,20 @@ def check(node: Node, registry: Registry) -> Config:
     return config
 
 
+def split_output(output: str) -> tuple[Path, str]:
+    """The directory of an output, and the name without ending; empty if it is only a directory.
+
+    Raises:
+        ValueError: it is neither a directory nor a `.png` filename.
+    """
+    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
+    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
+        return Path(path), ""
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
+    return Path(path).parent, Path(path).stem
+
+
 def _raise(problems: list[Problem]) -> None:
     if problems:
         raise InputError(
@@ -480,7 +495,7 @@ class _Checker(_Collector):
         self.epochs(settings)
         if "output" in settings:
             try:
-                check_name(str(settings["output"].source))
+                split_output(str(settings["output"].source))
             except ValueError as error:
                 self.problem(f"output: {error}", settings["output"].node.place)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 MAX_LISTED = 40
+MAX_PROBLEMS = 20
+
+
+def printable(line: str) -> str:
+    """A line with escapes for characters that would end it, or that a terminal would obey."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,10 @@ class InputError(ClipigError):
         if isinstance(problems, str):
             problems = Problem(problems)
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        lines = [printable(str(problem)) for problem in self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > MAX_PROBLEMS:
+            lines.append(f"and {len(self.problems) - MAX_PROBLEMS} more")
+        super().__init__("\n".join(lines))
 
     def at(self, place: Place | None) -> InputError:
         """The same, with `place` for the problems that have none."""

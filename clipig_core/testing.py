@@ -41,10 +41,10 @@ from clipig_core.engine.canvas import Canvas, resample, resize
 from clipig_core.engine.encoder import Encoder
 from clipig_core.errors import InputError, Place, PluginError, nearest
 from clipig_core.hooks import KINDS
+from clipig_core.imaging.views import Axis, Pixels, is_lazy
 from clipig_core.nodes import Node
 from clipig_core.params import Declaration, Resized, declarations
 from clipig_core.registry import GROUP, Registry
-from clipig_core.imaging.views import Axis, Pixels, is_lazy
 
 __all__ = [
     "ContractError",

@@ -39,7 +39,8 @@ Part = list[tuple[int, slice]]
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether torch could not get memory, which on a CPU it says with a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
+        isinstance(error, RuntimeError)
+        and any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
     )
 
 

@@ -81,9 +81,7 @@ def chunk_losses(features: Tensor, terms: Terms, context: EpochContext) -> Chunk
     loss = _mixed(wanted, features, active, weights) if terms.select == "mix" else (weights * losses * chosen).sum(1)
     mean = similarities.mean(1)
     weight = context.per_view([terms.weight], mean[:, None], f"{terms.place}/target weight")
-    return ChunkLosses(
-        terms.multiplicity * weight[:, 0] * loss, losses, weights, chosen, similarity, mean, weight
-    )
+    return ChunkLosses(terms.multiplicity * weight[:, 0] * loss, losses, weights, chosen, similarity, mean, weight)
 
 
 def vectors(wanted: Sequence[WantedFeature], features: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.config import Config, FeatureConfig, TargetConfig, Use
+from clipig_core.config import Config, FeatureConfig, Use
 from clipig_core.engine.canvas import Canvas, first_pixels, resize
 from clipig_core.engine.context import EpochContext, Placed, broken, call_transform
 from clipig_core.engine.device import find_device, find_precision
@@ -31,6 +31,7 @@ from clipig_core.params import resolve
 from clipig_core.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -267,7 +268,9 @@ class Run:
         for index, config in enumerate(self.config.targets):
             if not context.active(config.values, f"targets/{index}"):
                 continue
-            name, encoder = self._encoder(config.model or self.config.choices["model"]) if config.features else ("", None)
+            name, encoder = (
+                self._encoder(config.model or self.config.choices["model"]) if config.features else ("", None)
+            )
             features = []
             for number, feature in enumerate(config.features):
                 what = (feature.source.name, str(feature.source.dump()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -140,7 +139,11 @@ class TargetPass:
 
     def __init__(self, target: Target, image: Tensor, context: EpochContext) -> None:
         self.target, self.context, self.image = target, context, image
-        active = [i for i, wanted in enumerate(target.features) if context.open(wanted.config.values, f"{target.place}/features/{i}")]
+        active = [
+            i
+            for i, wanted in enumerate(target.features)
+            if context.open(wanted.config.values, f"{target.place}/features/{i}")
+        ]
         weight = target.config.values["weight"]
         self.terms = Terms(target.features, active, target.select, weight, target.multiplicity, target.place)
         self.views = target.views(image, context)
@@ -265,5 +268,3 @@ def picture_gradient(passes: list[TargetPass], picture: Tensor) -> Tensor | None
             found = found if group[0].plain else group[0].adjusted(found)
             total = found if total is None else total + found
     return total
-
-

@@ -12,8 +12,8 @@ import torch
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
+from clipig_core.downloads import FetchError, fetch
 from clipig_core.errors import InputError, RunError
-from clipig_core.fetch import FetchError, fetch
 
 MAX_PIXELS = 150_000_000  # Pillow's own limit is a little above
 MAX_DOWNLOAD = 100_000_000

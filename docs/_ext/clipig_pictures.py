@@ -22,13 +22,13 @@ from PIL import Image, ImageDraw, ImageFont
 from ruamel.yaml import YAML
 from torch import Tensor
 
-from clipig_core.engine.canvas import cover
 from clipig_core.config import check
+from clipig_core.engine.canvas import cover
+from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.imaging.images import read_image, to_png
 from clipig_core.nodes import Node, read_yaml
 from clipig_core.registry import Registry
-from clipig_core.engine.run import Run
 from clipig_core.schedule import Now
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ WRONG = [
     (BARE + "model: ViT-B/33", "a.yaml:7:8: unknown model 'ViT-B/33' (did you mean 'ViT-B/32'?)"),
     (BARE + "model: own.pt", "a.yaml:7:8: there is no file 'own.pt'"),
     (BARE + "output: demo.jpg", "demo.jpg"),
-    ("epochs: 3", "a.yaml:1:1: the config has no targets"),
+    ("", "a.yaml:1:1: the config is empty"),
     (BARE + "init: {image: gone.png}", "a.yaml:7:15: image: there is no file 'gone.png'"),
 ]
 

@@ -13,8 +13,8 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from clipig_core.config import Config, read
-from clipig_core.registry import Registry
 from clipig_core.engine.run import Run
+from clipig_core.registry import Registry
 
 from .support import clipig, names
 

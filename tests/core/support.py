@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from clipig_core.config import Config, check, merge
+from clipig_core.engine.run import Run
 from clipig_core.errors import InputError, Problem
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.engine.run import Run
 
 SIZE = 8
 

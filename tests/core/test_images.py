@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from clipig_core import images
+from clipig_core.downloads import FetchError
 from clipig_core.errors import InputError
-from clipig_core.fetch import FetchError
+from clipig_core.imaging import images
 from clipig_core.imaging.images import read_image, to_png
 
 from .support import image_file

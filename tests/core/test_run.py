@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
+from clipig_core.engine.run import Run
+from clipig_core.engine.statistics import Statistics
 from clipig_core.errors import InputError, PluginError
 from clipig_core.imaging.images import read_image
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.engine.run import Run
-from clipig_core.engine.statistics import Statistics
 
 from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of, third_party
 
@@ -418,7 +418,10 @@ def test_a_picture_at_a_bound_moves_as_far_as_one_in_the_middle(level: float) ->
 
 def test_what_is_judged_is_what_is_saved() -> None:
     """A picture that left [0, 1] is judged, and reported, as it is shown."""
-    run = run_of(HEAD + "learnrate: 40\ntargets: [{features: [{text: x}], constraints: [{mean: {above: .9}}]}]", LinearEncoder(AXES))
+    run = run_of(
+        HEAD + "learnrate: 40\ntargets: [{features: [{text: x}], constraints: [{mean: {above: .9}}]}]",
+        LinearEncoder(AXES),
+    )
     for _ in range(5):
         run.step()
     image = run.image
@@ -442,7 +445,9 @@ PARTS = {
 @pytest.mark.parametrize("extra", [*(f"optimizer: {name}\n" for name in OPTIMIZERS), *PARTS.values()])
 def test_a_restored_run_ends_in_the_same_bytes(extra: str) -> None:
     head = (HEAD if "resolution" not in extra else HEAD.replace(f"resolution: {SIZE}\n", "")) + extra
-    fair = "- {feature_scale: fair, features: [{text: x}, {text: y, weight: 1 + random()}], transforms: [{resize: 8}]}\n"
+    fair = (
+        "- {feature_scale: fair, features: [{text: x}, {text: y, weight: 1 + random()}], transforms: [{resize: 8}]}\n"
+    )
     text = head + LIVELY + fair
     text = text.replace("transforms: [{random_shift", "transforms: [{resize: 8}, {random_shift")
     whole = run_of(text, LinearEncoder(AXES))

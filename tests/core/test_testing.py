@@ -16,6 +16,7 @@ from torch import Tensor
 from clipig_core import Floats3, Ints2, Param, Resized
 from clipig_core.engine.canvas import resample
 from clipig_core.engine.encoder import Encoder
+from clipig_core.imaging.views import Axis, Views, lazy
 from clipig_core.testing import (
     ContractError,
     check_canvas,
@@ -27,7 +28,6 @@ from clipig_core.testing import (
     check_plugin,
     check_transform,
 )
-from clipig_core.imaging.views import Axis, Views, lazy
 
 Amount = Annotated[float, Param("How much.", min=0, max=1)]
 Text = Annotated[str, Param("A text.")]

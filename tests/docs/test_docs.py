@@ -14,12 +14,12 @@ import pytest
 from clipig_cli import cli
 from clipig_cli.documentation import EXAMPLE
 from clipig_core import config
+from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.hooks import KINDS
 from clipig_core.nodes import Node, read_yaml
 from clipig_core.params import Declaration, declarations
 from clipig_core.registry import Registry
-from clipig_core.engine.run import Run
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -19,10 +19,10 @@ from torch import Tensor
 from clipig_core import InputError, RunError
 from clipig_core.clip_encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_core.config import check
-from clipig_core.fetch import FetchError
+from clipig_core.downloads import FetchError
+from clipig_core.engine.run import Run
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_core.engine.run import Run
 from clipig_emoji.model import EmojiEncoder, emoji
 from clipig_openai import NAMES, named
 from clipig_openai.checkpoint import checkpoint

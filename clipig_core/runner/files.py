@@ -1,13 +1,15 @@
-"""Names that are never overwritten, and files that appear whole."""
+"""Output names that are never overwritten, and files that appear whole."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+from clipig_core.config import split_output
 from clipig_core.errors import InputError, RunError
 
 
@@ -29,7 +31,8 @@ class Output:
             InputError: `output` is neither, or the directory cannot be written to.
         """
         try:
-            folder, stem = _split(output, stem)
+            folder, given = split_output(output)
+            stem = given or stem
             folder.mkdir(parents=True, exist_ok=True)
             for name in _names(stem):
                 files = cls(folder / f"{name}.png")
@@ -44,24 +47,8 @@ class Output:
     def release(self) -> None:
         """Give up what was never written."""
         for path in (self.image, self.config):
-            _part(path).unlink(missing_ok=True)
             if path.exists() and path.stat().st_size == 0:
                 path.unlink()
-
-
-def check_name(output: str) -> None:
-    """Raises ValueError if it is neither a directory nor a `.png` filename."""
-    _split(output, "")
-
-
-def _split(output: str, stem: str) -> tuple[Path, str]:
-    """The directory and the name without ending."""
-    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
-    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
-        return Path(path), stem
-    if not path.lower().endswith(".png"):
-        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
-    return Path(path).parent, Path(path).stem
 
 
 def _names(stem: str) -> Iterator[str]:
@@ -81,25 +68,24 @@ def _create(path: Path) -> bool:
     return True
 
 
-def _part(path: Path) -> Path:
-    """Where the content of a file grows until it is whole."""
-    return path.with_name(f".clipig-{os.getpid()}.part")
-
-
 def save(path: Path, content: bytes) -> None:
-    """Write a file so that it is either the old one or the new one, never half of it.
+    """Write a file so that it is either the old one or the new one, never half of it, also after a loss of power.
 
     Raises:
         RunError: it cannot be written; the old file is untouched.
     """
-    part = _part(path)
     try:
         mode = path.stat().st_mode if path.exists() else 0o644
-        part.write_bytes(content)
-        part.chmod(mode)
-        part.replace(path)
+        handle, part = tempfile.mkstemp(prefix=".clipig-", suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(part).chmod(mode)
+            Path(part).replace(path)
+        finally:
+            with contextlib.suppress(OSError):  # what went wrong before says more
+                Path(part).unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"cannot write '{path}': {error.strerror}") from None
-    finally:
-        with contextlib.suppress(OSError):  # what went wrong before says more
-            part.unlink(missing_ok=True)

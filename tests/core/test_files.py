@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipig_core.errors import InputError, RunError
-from clipig_core.output import Output, save
+from clipig_core.runner.files import Output, save
 
 
 def names(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clipig_core.fetch import FetchError, fetch
+from clipig_core.downloads import FetchError, fetch
 
 CONTENT = bytes(range(256)) * 400
 

@@ -1,0 +1,133 @@
+"""Driving a run from its first epoch to its result, with those who follow it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from clipig_core.engine.run import Run, Step
+from clipig_core.engine.statistics import Row, Statistics
+from clipig_core.errors import ClipigError
+
+log = logging.getLogger("clipig")
+
+
+class Observer:
+    """Follows a run. All methods may be left out; what fails in one ends the observer, not the run."""
+
+    def begin(self, progress: Progress) -> None:
+        """Before the first epoch; `progress` stays up to date."""
+
+    def step(self, step: Step) -> None:
+        """After each epoch."""
+
+    def end(self, result: Result) -> None:
+        """After the last epoch, also if the run was stopped, or failed with a picture to keep."""
+
+
+@dataclass
+class Progress:
+    """How far a run is: epochs and seconds since it was begun here, and the statistics of these epochs."""
+
+    run: Run
+    started: float = field(default_factory=time.monotonic)
+    done: int = 0
+    last: Step | None = None
+    statistics: Statistics = field(default_factory=Statistics)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def total(self) -> int:
+        """Epochs of the whole run."""
+        return self.run.epochs - self.run.start_epoch
+
+    @property
+    def complete(self) -> bool:
+        return self.run.epoch >= self.run.epochs
+
+
+@dataclass
+class Result:
+    """What came of a run: the picture [1, 3, H, W] in [0, 1], and why it ended before its last epoch, if it did."""
+
+    image: Tensor
+    progress: Progress
+    stopped: bool = False
+    error: ClipigError | None = None
+    failures: list[Exception] = field(default_factory=list)
+    """Of observers."""
+
+    @property
+    def run(self) -> Run:
+        return self.progress.run
+
+    @property
+    def statistics(self) -> list[Row]:
+        """A row for each feature and constraint that took part."""
+        return self.progress.statistics.rows()
+
+    @property
+    def loss(self) -> float | None:
+        """Of the last epoch."""
+        return self.progress.last.loss if self.progress.last else None
+
+    @property
+    def similarity(self) -> float | None:
+        """Of the last epoch, mean over all views and features that took part."""
+        return self.progress.last.similarity if self.progress.last else None
+
+
+def execute(run: Run, observers: Iterable[Observer] = (), stop: Callable[[], bool] = lambda: False) -> Result:
+    """Run all epochs that are left, or until `stop()` is true after one of them.
+
+    An error in the middle does not lose the picture: it is in the result, and observers have their `end`.
+
+    Raises:
+        ClipigError: the very first epoch failed, so that there is nothing to keep.
+    """
+    progress = Progress(run)
+    followers = _Followers(observers)
+    followers.tell(lambda observer: observer.begin(progress))
+    stopped, error = False, None
+    try:
+        for step in run:
+            progress.done, progress.last = progress.done + 1, step
+            progress.statistics.add(step)
+            followers.tell(lambda observer, step=step: observer.step(step))  # type: ignore[misc]
+            if stop():
+                stopped = True
+                break
+    except ClipigError as failure:
+        if not progress.done:
+            raise
+        error = failure
+    try:
+        image = run.result()
+    except ClipigError as failure:
+        image, error = run.image, error or failure
+    result = Result(image, progress, stopped, error, followers.failures)
+    followers.tell(lambda observer: observer.end(result))
+    return result
+
+
+class _Followers:
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self.observers: Sequence[Observer] = list(observers)
+        self.failures: list[Exception] = []
+
+    def tell(self, what: Callable[[Observer], None]) -> None:
+        for observer in [*self.observers]:
+            try:
+                what(observer)
+            except Exception as error:
+                self.failures.append(error)
+                self.observers = [other for other in self.observers if other is not observer]
+                if not isinstance(error, ClipigError):
+                    log.error("%s failed and is left out: %r", type(observer).__name__, error)
