@@ -40,11 +40,10 @@ class PhotoEncoder:
     image_size = 224
 
     def __init__(self, nets: Sequence[Lite], device: torch.device, dtype: torch.dtype) -> None:
-        # On CPUs, fewer digits make depthwise convolutions slower.
-        precision = torch.float32 if device.type == "cpu" else dtype
-        self.nets = [net.to(device, precision).requires_grad_(False) for net in nets]
         self._device = device
-        self._looks = [(net.classes - net.classes.mean(0)).float() for net in self.nets]
+        self._looks = [(net.classes - net.classes.mean(0)).to(device) for net in nets]
+        # On CPUs, fewer digits make depthwise convolutions slower.
+        self.nets = [net.to(device, torch.float32 if device.type == "cpu" else dtype) for net in nets]
         self._told: set[str] = set()
 
     def prepare(self, images: Tensor) -> Tensor:

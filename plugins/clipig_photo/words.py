@@ -154,15 +154,15 @@ def _unknown(tokens: list[str], text: str) -> InputError:
     words = [token for token in tokens if token not in SMALL]
     if not words:
         return InputError(f"'{text}' names nothing that the photo model knows")
-    near = list(dict.fromkeys(word for token in words for word in _near(token)))[:3]
+    near = list(dict.fromkeys(word for token in words for word in _near(token, 3 // len(words) or 1)))[:3]
     listed = ", ".join(f"'{word}'" for word in words)
     message = f"{listed} is no word" if len(words) == 1 else f"{listed}: none is a word"
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
     return InputError(Problem(f"{message} that the photo model knows", hint=hint))
 
 
-def _near(token: str) -> list[str]:
-    """Up to three known words: those with the token in them, or else those that are spelled alike."""
+def _near(token: str, most: int) -> list[str]:
+    """Known words: those with the token in them, or else those that are spelled alike."""
     forms = set(_forms(token))
     containing = [word for word in known_words() if forms & set(_tokens(word))]
-    return containing[:3] or difflib.get_close_matches(token, known_words(), n=3)
+    return containing[:most] or difflib.get_close_matches(token, known_words(), n=most)
