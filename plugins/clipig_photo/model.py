@@ -50,8 +50,8 @@ class PhotoEncoder:
         """[B, 3, H, W] -> [B, 3, h, w] in [0, 1]: of its own size, if both sides are between `LEAST` and `MOST`."""
         height, width = images.shape[-2:]
         scale = min(max(1, LEAST / min(height, width)), MOST / max(height, width))
-        size = [min(max(round(side * scale), LEAST), MOST) for side in (width, height)]
-        return clamp(images if size == [width, height] else resample(images, *size))
+        wide, high = (min(max(round(side * scale), LEAST), MOST) for side in (width, height))
+        return clamp(images if (wide, high) == (width, height) else resample(images, wide, high))
 
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, h, w] in [0, 1], of any size -> [B, 1280 * nets], of length 1."""

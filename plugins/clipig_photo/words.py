@@ -14,10 +14,11 @@ from importlib.resources import files
 from clipig_core import InputError
 from clipig_core.errors import Problem
 
-SMALL = frozenset(
-    "a an the this that some of in on at by with and or from to under over near beside behind before its his her my"
-    " is are photo photos photograph photography picture image".split()
-)
+_SMALL = """
+a an the this that some of in on at by with and or from to under over near beside behind before its his her my is are
+photo photos photograph photography picture image
+"""
+SMALL = frozenset(_SMALL.split())
 """Words that nobody misses when they do not count."""
 
 KINDS = {

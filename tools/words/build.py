@@ -20,10 +20,11 @@ TABLE = HERE.parents[1] / "plugins" / "clipig_photo" / "words.json"
 ANIMALS = 398
 """The first classes; only they have Latin names that look like `Panthera leo`."""
 
-ENGLISH = (
-    "buffalo bighorn corgi crab crocodile dinmont dog eagle foxhound gray lizard lobster malamute pinscher pointer"
-    " rabbit robin sheep spaniel terrier wolf wolfhound Bernard Flandres Podenco apso"
-).split()
+_ENGLISH = """
+buffalo bighorn corgi crab crocodile dinmont dog eagle foxhound gray lizard lobster malamute pinscher pointer rabbit
+robin sheep spaniel terrier wolf wolfhound Bernard Flandres Podenco apso
+"""
+ENGLISH = frozenset(_ENGLISH.split())
 """How English names end that otherwise look Latin."""
 
 Words = dict[str, dict[str, str]]
