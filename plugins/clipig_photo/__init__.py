@@ -1,4 +1,4 @@
-"""Image classifiers that were trained on photographs: they know a thousand things, and what these look like in the world."""
+"""Image classifiers that were trained on photographs: they know a thousand things as these look in the world."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""EfficientNet-lite (Tan & Le 2019, without squeeze-and-excitation, with ReLU6), for reading images, not for training."""
+"""EfficientNet-lite (Tan & Le 2019, without squeeze-and-excitation, with ReLU6), for looking, not for training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 STAGES = ((1, 1), (2, 2), (2, 2), (2, 3), (1, 3), (2, 4), (1, 1))
-"""(stride of the first block, number of blocks) in lite0; the others have more blocks between the first and last stage."""
+"""(stride of the first block, number of blocks) in lite0; the others have more blocks in all but the first and last."""
 
 DEPTHS = {"lite0": 1.0, "lite1": 1.1, "lite2": 1.2}
 EPSILON = 1e-3

@@ -25,7 +25,7 @@ LOGITS = {
     ("lite0", 97, 131): [-0.48024, 1.84301, -0.8857, -2.98706, -3.32781, 1.33732, -1.44374, 0.68744],
     ("lite1", 97, 131): [-1.57307, 1.63262, 0.0365, -3.60796, -1.96606, 1.55419, -4.48276, -0.0157],
 }
-"""What efficientnet_lite_pytorch 0.1.0 computes for `waves`, of the first eight classes; odd sizes without `image_size`."""
+"""What efficientnet_lite_pytorch 0.1.0 computes for `waves`, the first classes; odd sizes with `image_size=None`."""
 
 
 @pytest.fixture(scope="module")
