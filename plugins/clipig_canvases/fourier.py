@@ -61,7 +61,8 @@ class Fourier:
     def _values(self) -> Tensor:
         """[1, 3, H, W]"""
         waves = torch.complex(*self._spectrum.chunk(2, 1)) * self._scale
-        return torch.fft.irfft2(waves, s=(self._spectrum.shape[2], self._width), norm="ortho")
+        values: Tensor = torch.fft.irfft2(waves, s=(self._spectrum.shape[2], self._width), norm="ortho")
+        return values
 
     def _take(self, values: Tensor) -> None:
         waves = torch.fft.rfft2(values, norm="ortho") / self._scale

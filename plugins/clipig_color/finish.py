@@ -60,7 +60,8 @@ def less_purple(
     """
     red, green, blue = images.split(1, 1)
     purple = amount * (torch.minimum(red, blue) - green - tolerance).clamp(min=0)
-    return images + purple * numbers((-0.35, 0.65, -0.35), images)[:, None, None]
+    change: Tensor = purple * numbers((-0.35, 0.65, -0.35), images)[:, None, None]
+    return images + change
 
 
 def _quantiles(values: Tensor, part: float) -> tuple[Tensor, Tensor]:
