@@ -7,4 +7,9 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_canvases() -> Mapping[str, str]:
-    return {"pyramid": "clipig_canvases.pyramid:pyramid", "rgb": "clipig_canvases.rgb:rgb"}
+    return {
+        "fourier": "clipig_canvases.fourier:fourier",
+        "natural": "clipig_canvases.pyramid:natural",
+        "pyramid": "clipig_canvases.pyramid:pyramid",
+        "rgb": "clipig_canvases.rgb:rgb",
+    }

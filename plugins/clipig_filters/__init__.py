@@ -11,6 +11,7 @@ def clipig_transforms() -> Mapping[str, str]:
         "blur": "clipig_filters.blur:blur",
         "border": "clipig_filters.border:border",
         "edge": "clipig_filters.edge:edge",
+        "unsharp": "clipig_filters.unsharp:unsharp",
     }
 
 
@@ -20,4 +21,6 @@ def clipig_constraints() -> Mapping[str, str]:
         "blur": "clipig_filters.blur:keep_blurred",
         "border": "clipig_filters.border:keep_border",
         "edge_mean": "clipig_filters.edge:limit_edge_mean",
+        "rim": "clipig_filters.rim:keep_rim_smooth",
+        "variation": "clipig_filters.variation:limit_variation",
     }

@@ -12,6 +12,11 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from clipig_core import Floats2, Ints2, Param
 from clipig_core.imaging.resample import Banded, banded, product
 from clipig_core.penalty import Loss, difference
+<<<<<<< HEAD
+=======
+from clipig_core.imaging.resample import Banded, banded, product
+from clipig_filters.window import windowed
+>>>>>>> 6a56ff89e4f682fdab743bd18f842ada93f6f210
 
 KernelSize = Annotated[
     Ints2,
@@ -47,10 +52,7 @@ def blur(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None) 
 def _matrix(size: int, window: int, deviation: float, dtype: torch.dtype) -> Banded:
     """[size, size]: the weights with which pixels of a row, mirrored at its ends, make up each pixel of the result."""
     reach = torch.arange(window, dtype=dtype) - window // 2
-    weights = torch.softmax(-0.5 * (reach / deviation).square(), 0)
-    source = (torch.arange(size)[:, None] + reach.long()).abs()
-    source = torch.where(source >= size, 2 * (size - 1) - source, source)
-    return Banded(torch.zeros(size, size, dtype=dtype).scatter_add_(1, source, weights.expand(size, -1)))
+    return windowed(size, torch.softmax(-0.5 * (reach / deviation).square(), 0))
 
 
 def keep_blurred(images: Tensor, kernel_size: KernelSize = (3, 3), sigma: Sigma = None, loss: Loss = "l2") -> Tensor:

@@ -13,4 +13,5 @@ def clipig_losses() -> Mapping[str, str]:
         "l2": "clipig_losses.losses:l2",
         "mae": "clipig_losses.losses:l1",
         "mse": "clipig_losses.losses:l2",
+        "spherical": "clipig_losses.losses:spherical",
     }

@@ -11,6 +11,7 @@ def clipig_transforms() -> Mapping[str, str]:
         "bwnoise": "clipig_noise.noise:bwnoise",
         "fnoise": "clipig_noise.noise:fnoise",
         "noise": "clipig_noise.noise:noise",
+        "random_noise": "clipig_noise.noise:random_noise",
         "rnoise": "clipig_noise.noise:rnoise",
     }
 

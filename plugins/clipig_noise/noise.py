@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from clipig_core import Floats3, Ints2, Param
+from clipig_core import Floats2, Floats3, Ints2, Param
 from clipig_core.engine.canvas import resample
 from clipig_core.engine.device import numbers
 from clipig_core.penalty import Loss, difference
@@ -21,6 +21,20 @@ def noise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
     Example: .2 * ti
     """
     return torch.addcmul(images, _normal(images, images.shape, rng), numbers(std, images)[:, None, None])
+
+
+def random_noise(
+    images: Tensor,
+    std: Annotated[Floats2, Param("Smallest and largest standard deviation.", min=0)] = (0, 0.15),
+    *,
+    rng: torch.Generator,
+) -> Tensor:
+    """Add noise, of its own for each channel of each pixel, whose standard deviation is drawn for each image.
+
+    Example: 0 .15
+    """
+    drawn = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device, dtype=images.dtype)
+    return torch.addcmul(images, _normal(images, images.shape, rng), std[0] + (std[1] - std[0]) * drawn)
 
 
 def bwnoise(

@@ -14,7 +14,14 @@ from clipig_core.imaging.images import read_image
 from .support import REGISTRY, image_file
 
 CPU = torch.device("cpu")
-CANVASES = [("rgb", {}), ("pyramid", {}), ("pyramid", {"planes": 1}), ("pyramid", {"planes": 3})]
+CANVASES = [
+    ("rgb", {}),
+    ("pyramid", {}),
+    ("pyramid", {"planes": 1}),
+    ("pyramid", {"planes": 3}),
+    ("natural", {}),
+    ("fourier", {}),
+]
 
 
 def picture(width: int, height: int, seed: int = 0) -> Tensor:

@@ -26,6 +26,27 @@ def test_values() -> None:
     assert torch.allclose(loss("l2", features, target), 100 * torch.tensor([0, 0.4, 2]))
 
 
+def test_spherical_is_half_the_square_of_the_angle() -> None:
+    angles = torch.tensor([0, 0.1, 1, 2, 3, torch.pi], dtype=torch.float64)
+    features = torch.stack([angles.cos(), angles.sin()], 1).requires_grad_()
+    target = torch.tensor([3.0, 0.0], dtype=torch.float64)  # a mixture of features has another length
+    found = loss("spherical", features, target)
+    torch.testing.assert_close(found.detach(), angles**2 / 2)
+    crowson = 2 * torch.asin((features.detach() - target / 3).norm(dim=1) / 2) ** 2
+    torch.testing.assert_close(found.detach(), crowson)
+    (gradient,) = torch.autograd.grad(found.sum(), features)
+    assert gradient.isfinite().all()
+    assert gradient[0].norm() == 0
+
+
+@pytest.mark.parametrize("name", [component.name for component in built_in("loss")])
+def test_gradients_are_finite_everywhere(name: str) -> None:
+    target = unit(8).float()
+    features = torch.stack([target, -target, torch.zeros(8)]).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(name, features, target).sum(), features)
+    assert gradient.isfinite().all()
+
+
 def test_aliases() -> None:
     features, target = unit(3, 8), unit(8)
     assert torch.equal(loss("mae", features, target), loss("l1", features, target))

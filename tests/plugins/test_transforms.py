@@ -16,7 +16,7 @@ from clipig_core.errors import Place
 from clipig_core.nodes import Node
 from tests.plugins.components import TRANSFORMS, apply, apply_transform, built_in, find, images
 
-RESIZING = {"center_crop", "crop", "pad", "random_crop", "repeat", "resize"}
+RESIZING = {"center_crop", "crop", "cutouts", "pad", "random_crop", "random_look", "repeat", "resize"}
 
 
 def counting(height: int, width: int, batch: int = 1) -> Tensor:
