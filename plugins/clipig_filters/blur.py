@@ -12,11 +12,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from clipig_core import Floats2, Ints2, Param
 from clipig_core.imaging.resample import Banded, banded, product
 from clipig_core.penalty import Loss, difference
-<<<<<<< HEAD
-=======
-from clipig_core.imaging.resample import Banded, banded, product
 from clipig_filters.window import windowed
->>>>>>> 6a56ff89e4f682fdab743bd18f842ada93f6f210
 
 KernelSize = Annotated[
     Ints2,

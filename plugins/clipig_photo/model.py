@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import RunError
+from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.resample import resample
 from clipig_photo import words
 from clipig_photo.lite import DEPTHS, Lite
@@ -51,7 +52,7 @@ class PhotoEncoder:
         height, width = images.shape[-2:]
         scale = min(max(1, LEAST / min(height, width)), MOST / max(height, width))
         wide, high = (min(max(round(side * scale), LEAST), MOST) for side in (width, height))
-        return clamp(images if (wide, high) == (width, height) else resample(images, wide, high))
+        return clamp_through(images if (wide, high) == (width, height) else resample(images, wide, high))
 
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, h, w] in [0, 1], of any size -> [B, 1280 * nets], of length 1."""
@@ -81,11 +82,6 @@ class PhotoEncoder:
         joined = torch.cat([F.normalize(own, dim=1) for own in features], 1)
         scaled: Tensor = joined * len(features) ** -0.5
         return scaled
-
-
-def clamp(images: Tensor) -> Tensor:
-    """Images with values in [0, 1]."""
-    return images.clamp(0, 1)
 
 
 def photo(name: str, device: torch.device, dtype: torch.dtype) -> PhotoEncoder:
