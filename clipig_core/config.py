@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
-from clipig_core.nodes import Node, read_file
+from clipig_core.nodes import Node, read_file, read_yaml
 from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values, declarations
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
@@ -328,6 +328,9 @@ DEFAULT = Place("default")
 def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -> Config:
     """The config of some YAML files (`-` is standard input) and the options of the command line, which win.
 
+    A `look` is the beginning of a config, on which the files are merged; `{{name}}` in any text is then replaced by the
+    variable of this name in `vars`.
+
     Raises:
         InputError: with every problem that can be seen without importing a component.
     """
@@ -342,7 +345,62 @@ def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -
     for name, value in options.items():
         place = Place(f"--{name.replace('_', '-')}")
         nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
-    return check(merge(nodes), registry)
+    return check(filled_in(merge([*_look(merge(nodes), registry), *nodes])), registry)
+
+
+def _look(node: Node, registry: Registry) -> list[Node]:
+    """The document of the look that a config wants, if it wants one."""
+    name = node.value.get("look")
+    if name is None or name.value is None:
+        return []
+    try:
+        if not isinstance(name.value, str):
+            raise LookupError(f"'look' is {name.describe()}; a name is expected")
+        component = registry.find("look", name.value)
+        return [read_yaml(component.text(), f"look {component.name}")]
+    except (LookupError, PluginError) as error:
+        raise InputError(Problem(str(error.args[0]), name.place)) from error
+
+
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+def filled_in(node: Node) -> Node:
+    """The document with the values of its `vars` in place of `{{name}}`, in all texts behind keys.
+
+    Raises:
+        InputError: a variable has no value, or one that is no single value.
+    """
+    given = node.value.get("vars", Node({}, DEFAULT))
+    if not isinstance(given.value, dict | None):
+        raise InputError(Problem(f"'vars' is {given.describe()}", given.place, "expected names and their values"))
+    values, problems = {}, []
+    for name, _, value in given.items() if given.value else ():
+        if isinstance(value.value, dict | list | None):
+            problems.append(Problem(f"the variable '{name}' is {value.describe()}", value.place, "expected one value"))
+        values[name] = str(value.value)
+
+    def text(node: Node) -> str:
+        def value(found: re.Match[str]) -> str:
+            if found[1] not in values:
+                hint = f"write 'vars: {{{found[1]}: ...}}', or use the option --var {found[1]}=..."
+                problems.append(Problem(f"the variable '{found[1]}' has no value", node.place, hint))
+            return values.get(found[1], "")
+
+        return _VARIABLE.sub(value, node.value)
+
+    def fill(node: Node) -> Node:
+        if isinstance(node.value, dict):
+            return replace(node, value={key: fill(value) for key, value in node.value.items()})
+        if isinstance(node.value, list):
+            return replace(node, value=[fill(value) for value in node.value])
+        if isinstance(node.value, str) and "{{" in node.value:
+            return replace(node, value=text(node), plain=False)
+        return node
+
+    filled = {name: value if name == "vars" else fill(value) for name, value in node.value.items()}
+    _raise(problems)
+    return replace(node, value=filled)
 
 
 def merge(nodes: Sequence[Node]) -> Node:
@@ -367,7 +425,7 @@ def merge(nodes: Sequence[Node]) -> Node:
     return Node(values, nodes[0].place if nodes else DEFAULT, keys)
 
 
-SECTIONS = ("init",)
+SECTIONS = ("init", "vars")
 LISTS = ("targets", "postproc", "finish")
 
 
@@ -485,7 +543,7 @@ class _Checker(_Collector):
         return Use(found, name, node, extra=frozenset(extra))
 
     def config(self, node: Node) -> Config:
-        settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init"))
+        settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init", "vars", "look"))
         if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",

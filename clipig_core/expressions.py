@@ -115,17 +115,16 @@ _SYNTAX = (
     *_UNARY,
     *_COMPARE,
 )
-_WHOLE_SYNTAX = (
-    *(ast.Expression, ast.Constant, ast.BinOp, ast.UnaryOp, ast.USub, ast.UAdd),
-    *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod),
-)
+_WHOLE_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
+_WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "trunc", "randint", "factorial", "comb", "perm", "gcd", "lcm", "isqrt"})
+_PASSING_FUNCTIONS = frozenset({"abs", "min", "max"})
+"""Functions whose results are whole numbers, always or for whole numbers."""
 
 
 class Expression:
     """One checked expression.
 
-    `names` are the variables it reads, `constant` says that its value never changes, `whole` that it is arithmetic of
-    whole numbers (`10 * 30`), which then counts as an int where int and float differ in meaning.
+    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number.
 
     Raises:
         ExpressionError: the text is not an expression of the language, or reads names outside `allowed`.
@@ -136,20 +135,23 @@ class Expression:
         self._tree = _parse(text)
         self.names = _check(self._tree, frozenset(allowed))
         nodes = list(ast.walk(self._tree))
-        self.whole = all(
-            isinstance(node, _WHOLE_SYNTAX) and not (isinstance(node, ast.Constant) and type(node.value) is not int)
-            for node in nodes
-        )
+        body = self._tree.body
+        self.literal = isinstance(body.operand if isinstance(body, ast.UnaryOp) else body, ast.Constant)
         called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         self.constant = not self.names and not called & RANDOM
 
     def __call__(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
-        """The value: a float, a bool, or a list, tuple or dict of them.
+        """The value: a number, a bool, or a list, tuple or dict of floats and bools.
+
+        A number is an int if it comes from whole numbers alone (`10 * 30`, `10 if width > 100 else 20`), or from a
+        function that rounds to them (`int(t * 7)`); this matters where int and float differ in meaning.
 
         Raises:
             ExpressionError: an intermediate result is not finite, or an operation does not fit its operands.
         """
-        return _Walker(variables, rng).visit(self._tree.body)
+        walker = _Walker(variables, rng)
+        value = walker.visit(self._tree.body)
+        return int(value) if isinstance(value, float) and walker.whole(self._tree.body) else value
 
 
 def _parse(text: str) -> ast.Expression:
@@ -208,6 +210,8 @@ def _check_node(node: ast.AST, allowed: frozenset[str]) -> set[str]:
     if isinstance(node, ast.Dict) and None in node.keys:
         raise ExpressionError("unpacking is not allowed in an expression", offset)
     if isinstance(node, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+            raise ExpressionError("'.get' is not allowed in an expression; write 'a if c else b', or '{...}[key]'", offset)
         if not isinstance(node.func, ast.Name):
             raise ExpressionError("only functions can be called, by their name", offset)
         if node.keywords:
@@ -250,6 +254,25 @@ class _Walker:
             "randint": lambda low, high: rng.randint(_whole(low), _whole(high)),
             "choice": rng.choice,
         }
+
+        self._taken: dict[int, ast.expr] = {}
+
+    def whole(self, node: ast.expr) -> bool:
+        """Whether the value of a node that was visited comes from whole numbers alone."""
+        if isinstance(node, ast.Constant):
+            return type(node.value) is int
+        if isinstance(node, ast.UnaryOp):
+            return isinstance(node.op, ast.USub | ast.UAdd) and self.whole(node.operand)
+        if isinstance(node, ast.BinOp):
+            return isinstance(node.op, _WHOLE_OPERATORS) and self.whole(node.left) and self.whole(node.right)
+        if isinstance(node, ast.IfExp):
+            return self.whole(self._taken[id(node)])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name, one = node.func.id, len(node.args) == 1
+            if name in _PASSING_FUNCTIONS:
+                return all(map(self.whole, node.args))
+            return name in _WHOLE_FUNCTIONS or (name == "round" and one)
+        return False
 
     def visit(self, node: ast.expr) -> Any:
         try:
@@ -298,7 +321,8 @@ class _Walker:
         return True
 
     def _ifexp(self, node: ast.IfExp) -> Any:
-        return self.visit(node.body if self.visit(node.test) else node.orelse)
+        taken = self._taken[id(node)] = node.body if self.visit(node.test) else node.orelse
+        return self.visit(taken)
 
     def _list(self, node: ast.List | ast.Tuple) -> list[Any]:
         return [self.visit(element) for element in node.elts]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import math
 import random
 import types
@@ -52,6 +53,8 @@ class File(str):
         raise ValueError(f"there is no file '{written}'")
 
 
+log = logging.getLogger("clipig")
+
 REQUIRED: Any = inspect.Parameter.empty
 Number = int | float
 
@@ -80,6 +83,14 @@ class Param:
     min: float | None = None
     max: float | None = None
     above: float | None = None
+
+    def held(self, number: Number) -> Number:
+        """The nearest number within the bounds."""
+        if self.above is not None and number <= self.above:
+            return self.above + 1e-6 * max(1.0, abs(self.above))
+        if self.min is not None and number < self.min:
+            return self.min
+        return self.max if self.max is not None and number > self.max else number
 
     def check(self, number: Number) -> None:
         """Raises ValueError if `number` is out of bounds."""
@@ -236,8 +247,7 @@ class Declaration:
             ValueError: it is out of range or of the wrong type.
         """
         if isinstance(item, FrameTime):
-            self.param.check(item.value)
-            return item
+            item = item.value
         if isinstance(self.scalar, tuple):
             choice = str(item).lower()
             if choice not in self.scalar:
@@ -256,7 +266,11 @@ class Declaration:
             raise ValueError(f"{_short(item)} is not a whole number")
         number: Number = int(item) if self.scalar is int else float(item) if self.scalar is float else item
         self.param.check(number)
-        return FrameTime(number) if self.scalar is FrameTime else number
+        if self.scalar is not FrameTime:
+            return number
+        if isinstance(number, float) and number > 1:
+            raise ValueError(f"{_short(number)} is beyond the end of the run; a whole number is an epoch, 1.0 the end")
+        return FrameTime(number)
 
 
 @dataclass(frozen=True)
@@ -267,6 +281,7 @@ class Value:
     node: Node
     items: tuple[Any, ...]
     _constants: list[Any] = field(default_factory=list, compare=False, repr=False)
+    _warned: list[bool] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def names(self) -> frozenset[str]:
@@ -313,8 +328,10 @@ class Value:
                 continue
             value = item(variables, rng)
             several = value if isinstance(value, list) and lengths and len(self.items) == 1 else [value]
-            truncate = item.whole or self.declaration.scalar is int
+            truncate = self.declaration.scalar is int and not item.literal
             results += [math.trunc(v) if truncate and isinstance(v, float) else v for v in several]
+        if not self.constant:
+            results = [self._held(result, variables) for result in results]
         finished = [self.declaration.finish(result) for result in results]
         if not lengths:
             return finished[0]
@@ -323,6 +340,21 @@ class Value:
         if len(finished) not in lengths:
             raise ValueError(f"{len(finished)} values given, {' or '.join(map(str, lengths))} needed, or one for all")
         return tuple(finished)
+
+
+    def _held(self, result: Any, variables: Mapping[str, Any]) -> Any:
+        """The result of an expression, held at the bounds of the parameter, with one warning."""
+        if isinstance(result, bool) or not isinstance(result, int | float):
+            return result
+        held = self.declaration.param.held(result)
+        if self.declaration.scalar is FrameTime and isinstance(held, float):
+            held = min(held, 1.0)
+        if held != result and not self._warned:
+            self._warned.append(True)
+            when = f" in epoch {variables['epoch']:g}" if "epoch" in variables else ""
+            name, place = self.declaration.name, self.node.place
+            log.warning("%s: %s: %s is out of range%s, and is held at %s", place, name, _short(result), when, _short(held))
+        return held
 
 
 Values = dict[str, Value]

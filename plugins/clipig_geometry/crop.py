@@ -20,29 +20,30 @@ def crop(
         Floats4, Param("Left, top, width and height; a number below 1 is a fraction of the size, else pixels.", min=0)
     ],
 ) -> Annotated[Views, Resized]:
-    """Cut out a section, truncated to whole pixels.
+    """Cut out a section, truncated to whole pixels; what is outside of the image is black.
 
-    Raises ValueError if it is empty or leaves the image.
+    Raises ValueError if it is empty, or wholly outside.
 
     Example: .25 .25 .5 .5
     """
     full_height, full_width = images.shape[-2:]
     sizes = (full_width, full_height, full_width, full_height)
     left, top, width, height = (int(by * size if by < 1 else by) for by, size in zip(xywh, sizes, strict=True))
-    if not (0 < width <= full_width - left and 0 < height <= full_height - top):
+    if min(width, height) == 0 or left >= full_width or top >= full_height:
         raise ValueError(
-            f"a section of {width}x{height} at {left}, {top} is no part of an image of {full_width}x{full_height}"
+            f"a section of {width}x{height} at {left}, {top} holds nothing of an image of {full_width}x{full_height}"
         )
     return Section(images, left, top, width, height)
 
 
 @lazy
 def center_crop(images: Views, size: CropSize) -> Annotated[Views, Resized]:
-    """Cut a section of the given size from the centre.
+    """Cut a section of the given size from the centre; what is outside of the image is black.
 
     Example: 160
     """
-    (left, top), (width, height) = (round(room / 2) for room in _room(images, size)), size
+    (height, width), (full_height, full_width) = size[::-1], images.shape[-2:]
+    left, top = round((full_width - width) / 2), round((full_height - height) / 2)
     return Section(images, left, top, width, height)
 
 

@@ -12,7 +12,10 @@ from clipig_core.imaging.views import Axis, Views
 
 
 class Section(Views):
-    """A rectangle of other views, from column `left` and row `top`, for all or for each image [B]."""
+    """A rectangle of other views, from column `left` and row `top`, for all or for each image [B].
+
+    What is outside of them is black; positions for each image are inside.
+    """
 
     def __init__(self, source: Views, left: int | Tensor, top: int | Tensor, width: int, height: int) -> None:
         self.source, self.left, self.top = source, left, top
@@ -23,7 +26,30 @@ class Section(Views):
         )
 
     def read(self, columns: Axis, rows: Axis) -> Tensor:
-        return self.source.read(columns.moved(self.left), rows.moved(self.top))
+        columns, rows = columns.moved(self.left), rows.moved(self.top)
+        if self._inside:
+            return self.source.read(columns, rows)
+        height, width = self.source.shape[-2:]
+        images = self.source.read(_held(columns, width), _held(rows, height))
+        seen = _within(rows, height)[:, None, :, None] & _within(columns, width)[:, None, None, :]
+        return images.where(seen, 0)
+
+    @property
+    def _inside(self) -> bool:
+        """Whether it is a part of the source; positions that the device holds are."""
+        if not isinstance(self.left, int) or not isinstance(self.top, int):
+            return True
+        right, bottom = self.left + self.shape[3], self.top + self.shape[2]
+        return self.left >= 0 and self.top >= 0 and right <= self.source.shape[3] and bottom <= self.source.shape[2]
+
+
+def _held(axis: Axis, size: int) -> Axis:
+    """Positions outside are moved to the edge."""
+    return Axis(axis.index.clamp(0, size - 1), min(axis.span, size - 1))
+
+
+def _within(axis: Axis, size: int) -> Tensor:
+    return (axis.index >= 0) & (axis.index < size)
 
 
 class Rolled(Views):

@@ -65,14 +65,15 @@ def rnoise(
 
 
 def fnoise(images: Tensor, std: Std, *, rng: torch.Generator) -> Tensor:
-    """Add noise of `15 * std` to the real and imaginary parts of the Fourier transform of each row of pixels.
+    """Add noise of `15 * std` to the real and imaginary parts of the Fourier transform of each channel, as one row.
 
     Example: .1
     """
     batch, _, height, width = images.shape
-    waves = torch.view_as_complex(_normal(images, (batch, 3, height, width // 2 + 1, 2), rng))
+    waves = torch.view_as_complex(_normal(images, (batch, 3, height * width // 2 + 1, 2), rng))
     # The transform is linear, so that of the images need not be computed.
-    return torch.addcmul(images, torch.fft.irfft(waves, n=width), 15 * numbers(std, images)[:, None, None])
+    noise = torch.fft.irfft(waves, n=height * width).unflatten(2, (height, width))
+    return torch.addcmul(images, noise, 15 * numbers(std, images)[:, None, None])
 
 
 def keep_noisy(images: Tensor, std: Std, loss: Loss = "l2", *, rng: torch.Generator) -> Tensor:

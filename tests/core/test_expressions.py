@@ -86,9 +86,19 @@ def test_names_say_which_variables_are_read() -> None:
     assert not Expression("2 * t", EVERYTHING).constant
 
 
-@pytest.mark.parametrize(("text", "whole"), [("10 * 3", True), ("-7 // 2", True), ("10 * 3.", False), ("9 / 3", False)])
-def test_whole_is_arithmetic_of_whole_numbers(text: str, whole: bool) -> None:
-    assert Expression(text).whole is whole
+WHOLE = ["10 * 3", "-7 // 2", "10 if t > .5 else 2", "int(t * 7)", "round(t)", "max(1, 2)", "abs(-3)", "1 if t < .5 else 2.5"]
+FRACTIONS = ["10 * 3.", "9 / 3", "10. if t < .5 else 2", "round(t, 1)", "max(1, t)", "t", "2.5 if t < .5 else 2"]
+
+
+@pytest.mark.parametrize("text", [*WHOLE, *FRACTIONS])
+def test_what_comes_from_whole_numbers_alone_is_an_int(text: str) -> None:
+    value = Expression(text, ["t"])({"t": 0.25}, random.Random(0))
+    assert isinstance(value, int if text in WHOLE else float)
+
+
+def test_methods_are_refused_with_what_to_write_instead() -> None:
+    with pytest.raises(ExpressionError, match=r"write 'a if c else b', or '\{...\}\[key\]'"):
+        Expression("{1: 2}.get(1)")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -122,7 +123,9 @@ def exactly(value: object) -> tuple[type, object]:
         ("name", "12", "12"),
         ("name", "t * 2", "t * 2"),
         ("when", "5", FrameTime(5)),
-        ("when", "5.0", FrameTime(5.0)),
+        ("when", "1.0", FrameTime(1.0)),
+        ("when", "10 if t > .5 else 20", FrameTime(20)),
+        ("when", "int(10)", FrameTime(10)),
         ("when", "2 * 5", FrameTime(10)),
         ("when", "12.5%", FrameTime(0.125)),
         ("when", "'10 %'", FrameTime(0.1)),
@@ -148,7 +151,6 @@ def test_values(name: str, text: str, wanted: object) -> None:
     [
         ("ratio", "1.5", "above the maximum of 1"),
         ("ratio", "-.1", "below the minimum of 0"),
-        ("ratio", "t - 1", "below the minimum of 0 in epoch 3"),
         ("ratio", "1 / (t - .25)", "division by zero"),
         ("ratio", "res", "several values"),
         ("ratio", "[1]", "a list is not a value"),
@@ -175,6 +177,9 @@ def test_values(name: str, text: str, wanted: object) -> None:
         ("flag", "1", "1 is neither true nor false"),
         ("name", "[a]", "a list is not a value"),
         ("name", "true", "True is not a string"),
+        ("when", "5.0", "5 is beyond the end of the run"),
+        ("when", "150%", "1.5 is beyond the end of the run"),
+        ("size", "3 .35", "0.35 is not a whole number"),
         ("when", "-1", "below the minimum of 0"),
         ("when", "-5%", "-0.05 is below the minimum of 0"),
         ("when", "'%'", "not an expression"),
@@ -200,13 +205,25 @@ def test_the_place_of_a_mistake_in_an_expression(text: str, place: str) -> None:
     assert refusal("size", text).startswith(f"{place}: size: unknown variable 'foo'")
 
 
-def test_constants_are_checked_before_the_run_and_the_rest_within() -> None:
+def test_constants_are_checked_before_the_run() -> None:
     assert refusal("ratio", "2 * 3").startswith("a.yaml:1:1: ratio: 6 is above")
-    value = given("ratio", "t * 8")
-    assert not value.constant
-    assert value.resolve({"t": 0.0, "epoch": 0.0}, random.Random(0)) == 0
-    with pytest.raises(InputError, match="2 is above the maximum of 1 in epoch 3"):
-        value.resolve(VARIABLES, random.Random(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted", "message"),
+    [
+        ("ratio", "t * 8", 1, "a.yaml:1:1: ratio: 2 is out of range in epoch 3, and is held at 1"),
+        ("ratio", "t - 1", 0, "a.yaml:1:1: ratio: -0.75 is out of range in epoch 3, and is held at 0"),
+        ("when", "t * 8", FrameTime(1.0), "a.yaml:1:1: when: 2 is out of range in epoch 3, and is held at 1"),
+    ],
+)
+def test_an_expression_that_leaves_the_range_is_held_with_one_warning(
+    caplog: pytest.LogCaptureFixture, name: str, text: str, wanted: Any, message: str
+) -> None:
+    value = given(name, text)
+    with caplog.at_level(logging.WARNING, "clipig"):
+        assert [value.resolve(VARIABLES, random.Random(0)) for _ in range(3)] == [wanted] * 3
+    assert [record.getMessage() for record in caplog.records] == [message]
 
 
 def test_a_constant_keeps_its_value_and_a_random_one_does_not() -> None:

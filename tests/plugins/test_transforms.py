@@ -325,13 +325,33 @@ def test_rnoise_has_another_resolution() -> None:
 
 
 def test_fnoise_is_noise_of_the_spectrum() -> None:
-    """Row by row: all waves but the first and last count twice, in both parts."""
+    """Of the channel as one row: all waves but the first and last count twice, in both parts."""
     drawn = noise_of("fnoise", 224, std=(0.1, 0.2, 0.0))
-    deviation = 15 * math.sqrt(2 * 224 - 2) / 224
+    count = 224 * 224
+    deviation = 15 * math.sqrt(2 * count - 2) / count
     assert torch.allclose(drawn.std((0, 2, 3)), deviation * torch.tensor([0.1, 0.2, 0.0]), rtol=0.02, atol=1e-6)
-    waves = torch.fft.rfft(drawn[:, 0])[..., 1:-1]
+    waves = torch.fft.rfft(drawn[:, 0].flatten(1))[..., 1:-1]
     for part in (waves.real, waves.imag):
         assert float(part.std()) == pytest.approx(1.5, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "left", "top"),
+    [
+        ("crop", {"xywh": (3, 2, 6, 5)}, 3, 2),
+        ("crop", {"xywh": (0.5, 0, 4, 5)}, 3, 0),
+        ("center_crop", {"size": (10, 3)}, -2, 1),
+        ("center_crop", {"size": (8, 11)}, -1, -3),
+    ],
+)
+def test_a_crop_beyond_the_image_is_filled_with_black(name: str, arguments: Any, left: int, top: int) -> None:
+    image = images(2, 5, 6) * 0.5 + 0.5
+    found = apply_transform(name, image, **arguments)
+    for y in range(found.shape[2]):
+        for x in range(found.shape[3]):
+            inside = 0 <= y + top < 5 and 0 <= x + left < 6
+            wanted = image[:, :, y + top, x + left] if inside else torch.zeros(2, 3)
+            assert torch.equal(found[:, :, y, x], wanted)
 
 
 # Refusals.
@@ -374,12 +394,10 @@ def test_senseless_parameters_are_refused(name: str, parameter: str, value: obje
     ("name", "arguments", "message"),
     [
         ("blur", {"kernel_size": (3, 11)}, "3x11 is too large for an image of 6x5"),
-        ("center_crop", {"size": (7, 5)}, "7x5 does not fit into an image of 6x5"),
         ("clamp", {"range": (0.6, 0.4)}, "0.6, is above the highest, 0.4"),
-        ("crop", {"xywh": (0, 0, 7, 5)}, "7x5 at 0, 0 is no part of an image of 6x5"),
-        ("crop", {"xywh": (0.5, 0, 4, 5)}, "4x5 at 3, 0 is no part"),
-        ("crop", {"xywh": (0, 0, 0.1, 5)}, "0x5 at 0, 0 is no part"),
-        ("crop", {"xywh": (9, 9, 1, 1)}, "1x1 at 9, 9 is no part"),
+        ("crop", {"xywh": (6, 0, 7, 5)}, "7x5 at 6, 0 holds nothing of an image of 6x5"),
+        ("crop", {"xywh": (0, 0, 0.1, 5)}, "0x5 at 0, 0 holds nothing"),
+        ("crop", {"xywh": (9, 9, 1, 1)}, "1x1 at 9, 9 holds nothing"),
         ("edge", {"kernel_size": (13, 3)}, "13x3 is too large"),
         ("random_crop", {"size": (6, 6)}, "6x6 does not fit into an image of 6x5"),
     ],
