@@ -41,6 +41,10 @@ RANDOM = frozenset({"random", "uniform", "gauss", "randint", "choice"})
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
 
 
+Functions = Mapping[str, Callable[..., Any]]
+NONE: Functions = {}
+
+
 class ExpressionError(ValueError):
     """The expression is not part of the language, or has no finite value. `offset` counts characters from 0."""
 
@@ -125,16 +129,18 @@ class Expression:
     """One checked expression.
 
     `names` are the variables it reads, `constant` says that its value never changes, `whole` that it is arithmetic of
-    whole numbers (`10 * 30`), which then counts as an int where int and float differ in meaning.
+    whole numbers (`10 * 30`), which then counts as an int where int and float differ in meaning. `functions` may be
+    called besides those of the language, and are pure.
 
     Raises:
         ExpressionError: the text is not an expression of the language, or reads names outside `allowed`.
     """
 
-    def __init__(self, text: str, allowed: Iterable[str] = ()) -> None:
+    def __init__(self, text: str, allowed: Iterable[str] = (), functions: Functions = NONE) -> None:
         self.text = text
         self._tree = _parse(text)
-        self.names = _check(self._tree, frozenset(allowed))
+        self._functions = functions
+        self.names = _check(self._tree, frozenset(allowed), functions)
         nodes = list(ast.walk(self._tree))
         self.whole = all(
             isinstance(node, _WHOLE_SYNTAX) and not (isinstance(node, ast.Constant) and type(node.value) is not int)
@@ -149,7 +155,7 @@ class Expression:
         Raises:
             ExpressionError: an intermediate result is not finite, or an operation does not fit its operands.
         """
-        return _Walker(variables, rng).visit(self._tree.body)
+        return _Walker(variables, rng, self._functions).visit(self._tree.body)
 
 
 def _parse(text: str) -> ast.Expression:
@@ -172,7 +178,7 @@ def _parse(text: str) -> ast.Expression:
         raise ExpressionError("the expression is nested too deeply") from None
 
 
-def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
+def _check(tree: ast.Expression, allowed: frozenset[str], functions: Functions) -> frozenset[str]:
     """The variables that the tree reads. Refuses what is not part of the language."""
     names: set[str] = set()
     count = 0
@@ -186,7 +192,7 @@ def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
         if depth > MAX_DEPTH:
             break
         for node in level:
-            names |= _check_node(node, allowed)
+            names |= _check_node(node, allowed, functions)
         level = [
             child
             for node in level
@@ -197,7 +203,7 @@ def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
     raise ExpressionError(f"an expression has at most {MAX_DEPTH} levels")
 
 
-def _check_node(node: ast.AST, allowed: frozenset[str]) -> set[str]:
+def _check_node(node: ast.AST, allowed: frozenset[str], functions: Functions) -> set[str]:
     offset = getattr(node, "col_offset", 0)
     parts = [node, *getattr(node, "ops", []), *([node.op] if hasattr(node, "op") else [])]
     for part in parts:
@@ -215,8 +221,8 @@ def _check_node(node: ast.AST, allowed: frozenset[str]) -> set[str]:
         name = node.func.id
         if name in TIME_FUNCTIONS & allowed:
             return {name}
-        if name not in FUNCTIONS and name not in RANDOM:
-            raise _unknown("function", name, [*FUNCTIONS, *RANDOM, *(TIME_FUNCTIONS & allowed)], offset)
+        if name not in FUNCTIONS and name not in RANDOM and name not in functions:
+            raise _unknown("function", name, [*FUNCTIONS, *RANDOM, *(TIME_FUNCTIONS & allowed), *functions], offset)
     if isinstance(node, ast.Name) and node.id not in CONSTANTS:
         variables = allowed - TIME_FUNCTIONS
         if node.id not in variables:
@@ -241,8 +247,8 @@ def _unknown(what: str, name: str, known: Iterable[str], offset: int) -> Express
 class _Walker:
     """Evaluates a checked tree."""
 
-    def __init__(self, variables: Mapping[str, Any], rng: random.Random) -> None:
-        self.variables = variables
+    def __init__(self, variables: Mapping[str, Any], rng: random.Random, functions: Functions) -> None:
+        self.variables, self.others = variables, functions
         self.functions: dict[str, Callable[..., Any]] = {
             "random": rng.random,
             "uniform": rng.uniform,
@@ -318,7 +324,7 @@ class _Walker:
 
     def _call(self, node: ast.Call) -> Any:
         name = node.func.id  # type: ignore[attr-defined]
-        function = self.variables.get(name) or self.functions.get(name) or FUNCTIONS[name]
+        function = self.variables.get(name) or self.functions.get(name) or FUNCTIONS.get(name) or self.others[name]
         return function(*(self.visit(argument) for argument in node.args))
 
 
@@ -337,7 +343,7 @@ def _finite(value: Any, node: ast.expr) -> Any:
     raise ExpressionError(f"'{ast.unparse(node)}' is not a finite number", node.col_offset)
 
 
-def split_list(text: str, allowed: Iterable[str] = ()) -> list[Expression]:
+def split_list(text: str, allowed: Iterable[str] = (), functions: Functions = NONE) -> list[Expression]:
     """The expressions of a list that is written as one string.
 
     Split at commas outside brackets; without commas, at spaces when every piece is an expression by itself
@@ -364,14 +370,14 @@ def split_list(text: str, allowed: Iterable[str] = ()) -> list[Expression]:
             pass
         else:
             spans = words or spans
-    return [_piece(text, start, end, allowed) for start, end in spans]
+    return [_piece(text, start, end, allowed, functions) for start, end in spans]
 
 
-def _piece(text: str, start: int, end: int, allowed: frozenset[str]) -> Expression:
+def _piece(text: str, start: int, end: int, allowed: frozenset[str], functions: Functions) -> Expression:
     """The expression of a part of a text; errors count their offset in the whole text."""
     piece = text[start:end]
     try:
-        return Expression(piece.strip(), allowed)
+        return Expression(piece.strip(), allowed, functions)
     except ExpressionError as error:
         error.offset += start + len(piece) - len(piece.lstrip())
         raise

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_canvases() -> Mapping[str, str]:
-    return {"pyramid": "clipig_canvases.pyramid:pyramid", "rgb": "clipig_canvases.rgb:rgb"}
+def clipig_canvases() -> Mapping[str, str | Entry]:
+    return {"pyramid": "clipig_canvases.pyramid:pyramid", "rgb": Entry("clipig_canvases.rgb:rgb", default=True)}
