@@ -1,29 +1,90 @@
-"""The command line. Commands import what they need when they run, so that help and listings start at once."""
+"""The command line, and the plugin with the commands that come with clipig.
+
+Commands import what they need when they run, so that help and listings start at once. All of them but `run` come from
+plugins.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.new_plugin import new_plugin
-from clipig_cli.plugins import plugins
 from clipig_cli.run import run
-from clipig_cli.schema import schema
-from clipig_core.errors import ClipigError
+from clipig_core import hookimpl
+from clipig_core.errors import ClipigError, InputError
+from clipig_core.kinds import COMMAND
+
+if TYPE_CHECKING:
+    from clipig_core.registry import Registry
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@hookimpl
+def clipig_commands() -> Mapping[str, str]:
+    """The commands that come with clipig."""
+    return {
+        "new-plugin": "clipig_cli.new_plugin:new_plugin",
+        "plugins": "clipig_cli.plugins:plugins",
+        "schema": "clipig_cli.schema:schema",
+    }
+
+
+class Commands(click.Group):
+    """A group with the commands of plugins, which are imported when they are invoked."""
+
+    def registry(self, ctx: click.Context) -> Registry:
+        """What is installed, looked up once; commands find it with `ctx.find_object(Registry)`."""
+        from clipig_core.registry import Registry
+
+        if ctx.obj is None:
+            with contextlib.redirect_stdout(sys.stderr):  # of plugins that print when they are imported
+                ctx.obj = Registry()
+        found: Registry = ctx.obj
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, broken ones included."""
+        return sorted({*self.commands, *self.registry(ctx).names(COMMAND.name)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; one of a plugin is imported."""
+        own = super().get_command(ctx, cmd_name)
+        if own or (cmd_name not in self.registry(ctx).names(COMMAND.name) and "/" not in cmd_name):
+            return own
+        try:
+            loaded: click.Command = self.registry(ctx).find(COMMAND.name, cmd_name).loaded
+        except LookupError as error:
+            raise InputError(error.args[0]) from None
+        return loaded
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands with a sentence for each, none of which is imported."""
+        own = {name: command.get_short_help_str(formatter.width) for name, command in self.commands.items()}
+        others = {name: self.described(ctx, name) for name in self.list_commands(ctx) if name not in own}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted({**own, **others}.items()))
+
+    def described(self, ctx: click.Context, name: str) -> str:
+        """What the command of a plugin is for, or what is wrong with it."""
+        from clipig_cli.text import printable
+
+        try:
+            return printable(self.registry(ctx).find(COMMAND.name, name).summary)
+        except LookupError as error:
+            return printable(f"BROKEN: {error.args[0]}")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipig", prog_name="clipig")
 def cli() -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
 
 
 cli.add_command(run)
-cli.add_command(plugins)
-cli.add_command(new_plugin)
-cli.add_command(schema)
 
 
 def main() -> None:

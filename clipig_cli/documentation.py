@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import math
 import re
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from clipig_cli.text import beside, printable
 from clipig_core.errors import InputError, Place
 from clipig_core.expressions import VARIABLES
+from clipig_core.kinds import Kind, Stands
 from clipig_core.nodes import Node, read_yaml
-from clipig_core.params import Declaration, File, declarations
+from clipig_core.params import Declaration, File
 from clipig_core.schedule import FrameTime
 
 if TYPE_CHECKING:
-    from clipig_core.registry import Component
+    from clipig_core.registry import Component, Registry
 
 
-def documentation(component: Component, spelling: str = "") -> dict[str, Any]:
+def documentation(component: Component, registry: Registry, spelling: str = "") -> dict[str, Any]:
     """What a component declares, for JSON; `spelling` is how a config names it. Imports it.
 
     Raises:
@@ -29,6 +31,8 @@ def documentation(component: Component, spelling: str = "") -> dict[str, Any]:
     return {
         "kind": component.kind,
         "name": component.name,
+        "alias_of": component.alias_of,
+        "deprecated": component.entry.deprecated,
         "plugin": component.plugin.name,
         "distribution": component.plugin.distribution,
         "version": component.plugin.version,
@@ -36,8 +40,18 @@ def documentation(component: Component, spelling: str = "") -> dict[str, Any]:
         "random": component.random,
         "resizes": component.resizes,
         "parameters": [_parameter(declaration) for declaration in component.params.values()],
+        "also": [*component.contract.own(), *named_with(component, registry)],
         "example": example(component, spelling or component.name),
     }
+
+
+def named_with(component: Component, registry: Registry) -> dict[str, Declaration]:
+    """What is named beside a component, such as the loss beside a feature."""
+    if component.contract.stands is not Stands.FEATURE_KEY:
+        return {}
+    from clipig_core.config import named_values
+
+    return named_values(registry)
 
 
 def _parameter(declaration: Declaration) -> dict[str, Any]:
@@ -75,34 +89,59 @@ def prose(doc: str) -> str:
 
 def page(entry: dict[str, Any], width: int) -> list[str]:
     """The documentation of a component, for people."""
+    other = f", another name of {entry['alias_of']}" if entry["alias_of"] else ""
     lines = [
-        f"{entry['kind']} {entry['name']}",
+        f"{entry['kind']} {entry['name']}{other}",
         f"of the plugin {entry['plugin']} ({entry['distribution']} {entry['version']})",
     ]
+    if entry["deprecated"]:
+        lines += ["", f"Deprecated: {entry['deprecated']}"]
     for paragraph in filter(None, [*entry["doc"].split("\n\n"), *(FLAGS[flag] for flag in FLAGS if entry[flag])]):
         as_it_is = re.search(r"^(\s|[-*] )", paragraph, re.MULTILINE)  # lists and code
         lines += ["", *(paragraph.splitlines() if as_it_is else beside("", paragraph, width))]
     if entry["parameters"]:
         lines += ["", "Parameters", *_columns({p["name"]: [_type(p), p["doc"]] for p in entry["parameters"]}, width)]
-    if entry["kind"] in SECTIONS:
-        from clipig_core import config
-
-        own = ", ".join(declarations(getattr(config, SECTIONS[entry["kind"]])))
-        lines += ["", f"Every {entry['kind']} also takes {own}."]
+    if entry["also"]:
+        lines += ["", f"Every {entry['kind']} also takes {', '.join(entry['also'])}."]
     groups = dict.fromkeys(group for p in entry["parameters"] for group in p["variables"])
     if groups:
         names = {group: [", ".join(VARIABLES[group])] for group in groups}
         lines += ["", "Variables of expressions", *_columns(names, width)]
-    lines += ["", "Example", *textwrap.indent(entry["example"], "  ").splitlines()]
+    if entry["example"]:
+        lines += ["", "Example", *textwrap.indent(entry["example"], "  ").splitlines()]
     return [printable(line) for line in lines]
+
+
+def page_of_kind(kind: Kind, registry: Registry, width: int) -> list[str]:
+    """The contract of a kind, for people, and what there is of it."""
+    entry = contract(kind, registry)
+    lines = [f"kind {kind}", "", *kind.doc.strip().splitlines()[:1]]
+    for paragraph in inspect.cleandoc(kind.doc).split("\n\n")[1:]:
+        lines += ["", *beside("", paragraph, width)]
+    lines += ["", *beside("In a config: ", f"{kind.stands.value}{f', {kind.key}' if kind.key else ''}", width)]
+    lines += beside("Hook: ", f"{kind.hook}", width)
+    if entry["components"]:
+        lines += ["", "Components", *_columns({one["name"]: [one["summary"]] for one in entry["components"]}, width)]
+    return [printable(line) for line in lines]
+
+
+def contract(kind: Kind, registry: Registry) -> dict[str, Any]:
+    """A kind and its components, for JSON. Imports none of them."""
+    found = [c for plugin in registry.plugins for c in plugin.components if c.kind == kind.name and not c.error]
+    return {
+        "kind": kind.name,
+        "hook": kind.hook,
+        "stands": kind.stands.value,
+        "key": kind.key,
+        "doc": inspect.cleandoc(kind.doc),
+        "components": [{"name": c.name, "alias_of": c.alias_of, "summary": c.summary} for c in found],
+    }
 
 
 FLAGS = {
     "random": "Draws random numbers, anew for each view.",
     "resizes": "Changes the resolution, so it cannot be used in postproc.",
 }
-SECTIONS = {"constraint": "Constraint", "feature": "Feature"}
-"""The kinds to whose parameters the core adds its own, and the section of the config that declares them."""
 
 
 def _columns(entries: dict[str, list[str]], width: int) -> list[str]:
@@ -144,18 +183,9 @@ def written(value: Any) -> str:
 
 EXAMPLE = re.compile(r"^Example: *(\S.*)\n?", re.MULTILINE)
 
-_TARGET = "targets:\n  - features:\n      - text: strawberry"
-CONFIGS = {
-    "transform": f"{_TARGET}\n    transforms:\n      - {{use}}",
-    "constraint": f"{_TARGET}\n    constraints:\n      - {{use}}",
-    "loss": f"{_TARGET}\n        loss: {{name}}",
-    "feature": "targets:\n  - features:\n      - {name}: {value}",
-}
-"""Where a component stands in a config, by its kind; those of other kinds are parameters of the run."""
-
 
 def example(component: Component, name: str) -> str:
-    """A config that uses the component under a name.
+    """How the component is used under a name, mostly a config; empty if its kind cannot say.
 
     Its parameters are those of a line `Example: ...` in the docstring, which holds the YAML behind the name; else they
     are the defaults, and for required ones a value that the declaration allows.
@@ -165,10 +195,7 @@ def example(component: Component, name: str) -> str:
     elif not re.fullmatch(r"[A-Za-z_][\w./@-]*", name):
         name = json.dumps(name)
     value = example_value(component)
-    use = f"{name}: {value}" if value else name
-    if component.kind in CONFIGS:
-        return CONFIGS[component.kind].format(use=use, name=name, value=value)
-    return f"{component.kind}:\n  {use}\n{_TARGET}" if value else f"{component.kind}: {name}\n{_TARGET}"
+    return component.contract.config(name, value).rstrip()
 
 
 def example_value(component: Component) -> str:

@@ -7,6 +7,7 @@ so that yaml-language-server says what is wrong, not that no form fits, and comp
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from clipig_cli.plugins import spellings
 from clipig_core import config
 from clipig_core.errors import InputError, PluginError
 from clipig_core.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
-from clipig_core.hooks import KINDS
+from clipig_core.kinds import CONSTRAINT, FEATURE, TRANSFORM, Kind, Stands
 from clipig_core.nodes import read_yaml
 from clipig_core.params import LARGEST, Declaration, File, declarations
 from clipig_core.registry import Component, Registry
@@ -39,7 +40,7 @@ KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Offer:
     """A component, the names by which configs reach it, and the schema of what may stand behind them."""
 
     component: Component
@@ -65,21 +66,22 @@ class Entry:
 
     @property
     def _ending(self) -> bool:
-        return self.component.kind == "model" and self.component.name.startswith(".")
+        return self.component.contract.files and self.component.name.startswith(".")
 
 
 class Builder:
     """Writes the schema. `left_out` tells what of the plugins is broken."""
 
     def __init__(self, registry: Registry) -> None:
+        self.registry = registry
         self.definitions: dict[str, Schema] = {}
         self.left_out = [f"{plugin.describe()}: {error}" for plugin in registry.plugins for error in plugin.errors]
-        self.entries: dict[str, list[Entry]] = {kind: [] for kind in KINDS}
+        self.entries: dict[str, list[Offer]] = {kind: [] for kind in registry.kinds}
         for component in (component for plugin in registry.plugins for component in plugin.components):
             names = spellings(registry, component)
-            if names:
+            if names and component.contract.stands is not Stands.NOWHERE:
                 try:
-                    self.entries[component.kind].append(Entry(component, names, self.component(component)))
+                    self.entries[component.kind].append(Offer(component, names, self.component(component)))
                 except PluginError as error:
                     self.left_out.append(str(error))
 
@@ -92,10 +94,11 @@ class Builder:
         settings["device"]["pattern"] = f"^(?:{config.DEVICE.pattern})$"
         properties = {
             **settings,
-            **{kind: self.choice(kind, default) for kind, default in config.CHOICES.items()},
+            **{key: self.choice(kind) for key, kind in config.keys(self.registry, Stands.RUN_CHOICE).items()},
             "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
             "targets": list_of(self.target(), "What the picture should be."),
             "postproc": list_of(self.stage(), "Steps that change the pixels directly, before each epoch."),
+            **self.lists(Stands.RUN_LIST),
         }
         return {
             "$schema": "http://json-schema.org/draft-07/schema#",
@@ -105,38 +108,47 @@ class Builder:
 
     def target(self) -> Schema:
         """A target, which needs features or constraints."""
-        transforms, constraints = (use(self.entries[kind]) for kind in ("transform", "constraint"))
         properties = {
             **self.section(config.Target),
-            "features": list_of(self.feature(), "What the views should look like."),
-            "transforms": list_of(transforms, "What the model is shown of the picture, in this order."),
-            "constraints": list_of(constraints, "What the pixels obey, without the model."),
+            FEATURE.plural: list_of(self.feature(), FEATURE.meaning),
+            **self.lists(Stands.TARGET_LIST),
         }
-        needs = [{"required": [name]} for name in ("features", "constraints")]
+        needs = [{"required": [name]} for name in (FEATURE.plural, CONSTRAINT.plural)]
         return mapping(properties, config.Target, anyOf=needs)
+
+    def lists(self, stands: Stands) -> dict[str, Schema]:
+        """The lists of components of the run, or of a target."""
+        kinds = config.keys(self.registry, stands)
+        return {key: list_of(use(self.entries[kind.name]), kind.meaning) for key, kind in kinds.items()}
 
     def feature(self) -> Schema:
         """A feature, which has exactly one source."""
-        own, sources = self.section(config.Feature), self.entries["feature"]
-        losses = [name for entry in self.entries["loss"] for name in entry.spellings if name == name.lower()]
-        own["loss"] = {"description": own["loss"]["description"], "default": own["loss"]["default"], **words(losses)}
+        named_values = config.named_values(self.registry)
+        own, sources = self.parameters({**declarations(config.Feature), **named_values}), self.entries[FEATURE.name]
+        for key, kind in config.keys(self.registry, Stands.FEATURE_VALUE).items():
+            known = [name for entry in self.entries[kind.name] for name in entry.spellings]
+            form = words([name for name in known if name == name.lower()]) if kind.any_case else {"enum": known}
+            own[key] = {**{about: own[key][about] for about in ("description", "default") if about in own[key]}, **form}
         needs = [{"required": [name]} for entry in sources for name in entry.spellings if name not in own]
         return named(sources, own, config.Feature, oneOf=needs or [False])
 
     def stage(self) -> Schema:
         """A stage of post-processing, which needs a transform; all of its transforms keep the resolution."""
         own = self.section(config.Stage)
-        keeping = [entry for entry in self.entries["transform"] if not entry.component.resizes]
+        keeping = [entry for entry in self.entries[TRANSFORM.name] if not entry.component.resizes]
         needs = {"not": {"propertyNames": {"enum": [*own]}}}
         return {"oneOf": [named(keeping, own, config.Stage, **needs), alone(keeping)]}
 
-    def choice(self, kind: str, default: str) -> Schema:
+    def choice(self, kind: Kind) -> Schema:
         """A component of the run, by name, or by name with parameters."""
-        entries = self.entries[kind]
+        entries = self.entries[kind.name]
         offered = {"enum": [entry.name for entry in entries if entry.name and entry.alone]}
+        default: Schema = {}
+        with contextlib.suppress(LookupError):
+            default = {"default": self.registry.default(kind.name)}
         return {
             "description": f"The {kind}: a name, or one name with parameters.",
-            "default": default,
+            **default,
             "oneOf": [
                 named(entries, {}, minProperties=1, maxProperties=1),
                 {"anyOf": [offered, alone(entries)]},
@@ -146,7 +158,7 @@ class Builder:
     def component(self, component: Component) -> Schema:
         """What may stand behind the name of a component: parameters by name, the first one alone, or nothing."""
         params = component.params
-        own = self.section(config.Constraint) if component.kind == "constraint" else {}
+        own = self.parameters(component.contract.inside())
         required = [name for name, param in params.items() if param.required]
         forms = [mapping({**self.parameters(params), **own}, required=required)]
         if params and required in ([], [*params][:1]):
@@ -196,8 +208,12 @@ class Builder:
         return {
             **schema,
             **{rule: bound for rule, bound in bounds.items() if bound is not None},
-            "allOf": [self.define(f"expression with {known}", expression(param.variables, also))],
+            "allOf": [self.define(f"expression with {known}", self.expression(param.variables, also))],
         }
+
+    def expression(self, groups: Sequence[str], also: Sequence[str]) -> Schema:
+        """What an expression may be, which may call the functions of plugins."""
+        return expression(groups, also, [*self.registry.functions])
 
     def define(self, name: str, schema: Schema) -> Schema:
         """A reference to a schema that is kept once. Not all editors read references with escapes."""
@@ -213,21 +229,21 @@ def mapping(properties: Mapping[str, Schema], section: type | None = None, **rul
     return {**about, "type": "object", **rules, "properties": properties, "additionalProperties": False}
 
 
-def named(entries: Sequence[Entry], own: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
+def named(entries: Sequence[Offer], own: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
     """A mapping from names of components to their parameters, beside the names `own`."""
     offered = {entry.name: entry.schema for entry in entries if entry.name}
     others = {f"^(?:{pattern})$": entry.schema for entry in entries for pattern in entry.others}
     return mapping({**offered, **own}, section, patternProperties=others, **rules)
 
 
-def alone(entries: Sequence[Entry]) -> Schema:
+def alone(entries: Sequence[Offer]) -> Schema:
     """Names of components that need no parameters."""
     enough = [entry for entry in entries if entry.alone]
     known = texts([*(literally(e.name) for e in enough if e.name), *(other for e in enough for other in e.others)])
     return {**known, "patternErrorMessage": "Unknown, or not without parameters, as in 'name: value'."}
 
 
-def use(entries: Sequence[Entry]) -> Schema:
+def use(entries: Sequence[Offer]) -> Schema:
     """An element of a list: components by name alone, or as a mapping from names to parameters."""
     return {"oneOf": [named(entries, {}, minProperties=1), alone(entries)]}
 
@@ -247,9 +263,10 @@ def words(known: Sequence[str]) -> Schema:
     return {"anyOf": [{"enum": [*known]}, texts(map(any_case, known))]}
 
 
-def expression(groups: Sequence[str], also: Sequence[str]) -> Schema:
+def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[str] = ()) -> Schema:
     """Numbers that are not too large, and texts in which every name is known."""
-    names = {*FUNCTIONS, *RANDOM, *CONSTANTS, *KEYWORDS, *(name for group in groups for name in VARIABLES[group])}
+    variables = [name for group in groups for name in VARIABLES[group]]
+    names = {*FUNCTIONS, *functions, *RANDOM, *CONSTANTS, *KEYWORDS, *variables}
     known = "|".join([*sorted(names), *map(any_case, also)])
     inside = "[0-9A-Za-z_]"  # of a name or a number
     tokens = f"(?:[^0-9A-Za-z_#]|[0-9]{inside}*(?!{inside})|(?:{known})(?!{inside}))+"

@@ -69,6 +69,7 @@ def checked(name: str) -> str:
     import re
 
     from clipig_core.errors import InputError, Problem
+    from clipig_core.kinds import TRANSFORM
     from clipig_core.registry import Registry
 
     normal = re.sub(r"[-_.]+", "-", name).lower().removeprefix("clipig-")
@@ -84,7 +85,7 @@ def checked(name: str) -> str:
             )
         )
     for plugin in Registry().plugins:
-        if word in (plugin.name, *(c.name for c in plugin.components if c.kind == "transform")):
+        if word in (plugin.name, *(c.name for c in plugin.components if c.kind == TRANSFORM.name)):
             raise InputError(f"the name '{word}' is taken by {plugin.describe()}; choose another")
     if importlib.util.find_spec(f"clipig_{word}"):
         raise InputError(f"the name '{word}' is taken by the package 'clipig_{word}'; choose another")

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_cli.documentation import documentation, page
+from clipig_cli.documentation import contract, documentation, page, page_of_kind
 from clipig_cli.text import beside, columns, echo, printable
 from clipig_core.errors import InputError, PluginError, unknown
-from clipig_core.hooks import KINDS
 
 if TYPE_CHECKING:
     from clipig_core.registry import Component, Plugin, Registry
@@ -27,10 +26,13 @@ BROKEN = "BROKEN"
 @click.option("--strict", is_flag=True, help="Exit with 1 if a plugin is broken.")
 @click.pass_context
 def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -> None:
-    """List all plugins, or show what the component NAME does and takes."""
+    """List all plugins, or show what the component NAME does and takes.
+
+    NAME may also be a kind of component; its contract is shown, and all components of that kind.
+    """
     from clipig_core.registry import Registry
 
-    registry = Registry()
+    registry = ctx.find_object(Registry) or Registry()
     if name is not None:
         show(registry, name, as_json)
     elif as_json:
@@ -77,7 +79,7 @@ def rows(registry: Registry, plugin: Plugin) -> Iterator[tuple[str, str]]:
     """What is wrong with a plugin, then what it provides, by the names that configs use."""
     if plugin.status != "ok" or not plugin.components:
         yield plugin.status.upper(), "; ".join(plugin.errors)
-    for kind in KINDS:
+    for kind in registry.kinds:
         names = [
             next(iter(spellings(registry, c)), c.name) for c in plugin.components if c.kind == kind and not c.error
         ]
@@ -104,19 +106,22 @@ def show(registry: Registry, name: str, as_json: bool) -> None:
     """
     every = [component for plugin in registry.plugins for component in plugin.components]
     found = [c for c in every if name in (c.name, f"{c.plugin.distribution}/{c.name}")]
-    if not found:
+    kind = registry.kinds.get(name)
+    if not found and not kind:
         raise InputError(f"{unknown('component', name, {c.name for c in every})}; `clipig plugins` lists all")
     entries, problems = [], []
     for component in found:
         try:
-            entries.append(documentation(component, *spellings(registry, component)[:1]))
+            entries.append(documentation(component, registry, *spellings(registry, component)[:1]))
         except PluginError as error:
             problems.append(printable(str(error)))
-    if not entries:
+    if not entries and not kind:
         raise PluginError("\n".join(problems))
     for problem in problems:
         echo(problem, err=True)
     if as_json:
-        echo(json.dumps(entries, indent=2))
+        echo(json.dumps([*([contract(kind, registry)] if kind else []), *entries], indent=2))
     else:
-        echo("\n\n".join("\n".join(page(entry, columns(otherwise=80))) for entry in entries))
+        width = columns(otherwise=80)
+        pages = [*([page_of_kind(kind, registry, width)] if kind else []), *(page(entry, width) for entry in entries)]
+        echo("\n\n".join("\n".join(lines) for lines in pages))

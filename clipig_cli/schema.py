@@ -10,7 +10,8 @@ import click
 
 
 @click.command()
-def schema() -> None:
+@click.pass_context
+def schema(ctx: click.Context) -> None:
     """Print a JSON Schema of configs, for editors that complete and check them.
 
     It describes the plugins that are installed, so print it again when they change.
@@ -19,7 +20,7 @@ def schema() -> None:
     from clipig_core.registry import Registry
 
     with contextlib.redirect_stdout(sys.stderr):  # of plugins that print when they are imported
-        builder = Builder(Registry())
+        builder = Builder(ctx.find_object(Registry) or Registry())
         text = json.dumps(builder.config(), indent=1)
     for problem in builder.left_out:
         click.echo(f"left out: {problem}", err=True)

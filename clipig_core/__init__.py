@@ -2,10 +2,12 @@
 
 from clipig_core.errors import ClipigError, InputError, PluginError, RunError
 from clipig_core.hooks import hookimpl
+from clipig_core.kinds import Entry
 from clipig_core.params import File, Floats2, Floats3, Floats4, Ints2, Param, Resized
 
 __all__ = [
     "ClipigError",
+    "Entry",
     "File",
     "Floats2",
     "Floats3",

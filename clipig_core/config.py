@@ -7,6 +7,8 @@ at once.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import random
 import re
@@ -16,8 +18,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
+from clipig_core.kinds import CONSTRAINT, FEATURE, KINDS, LOSS, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.nodes import Node, read_file, read_yaml
-from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Values, declarations
+from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Value, Values, declarations
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
 
@@ -132,7 +135,6 @@ class Feature:
     end: End = ALWAYS[1]
     weight: Weight = 1.0
     scale: Annotated[float, Param("Factor of the similarity that is compared by `select`.")] = 1.0
-    loss: Annotated[str, Param("Loss between the feature of a view and the wanted one.")] = "cosine"
 
 
 class Constraint:
@@ -160,8 +162,14 @@ class Stage:
     end: End = ALWAYS[1]
 
 
-CHOICES = {"optimizer": "adam", "canvas": "rgb", "model": "ViT-B/32"}
-"""The components that a config picks one of, and the default of each."""
+CHOICES = tuple(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_CHOICE)
+"""The components that a config picks one of; plugins that bring kinds may add to them, and to `LISTS`."""
+
+SECTIONS = ("init", "vars")
+"""Mappings that are merged key by key."""
+
+LISTS = ("targets", "postproc", "finish", *(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_LIST))
+"""The lists of a config, which grow when configs are merged."""
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -186,8 +194,8 @@ class Use:
         node = _as_mapping(self.node, list(params))
         if node is None:
             return [Problem(f"{self.component.kind} '{self.name}' takes no parameters", self.node.place)]
-        if self.component.kind == "feature":  # users know its value by the name of the source
-            params = {**params, "value": replace(params["value"], name=self.name)}
+        for name in self.component.contract.declared:  # users know it by the name of the component
+            params = {**params, name: replace(params[name], name=self.name)}
         known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
         checker = _Collector()
         self.values = checker.values(known, params, also=self.extra)
@@ -210,16 +218,20 @@ class Use:
 
 @dataclass
 class FeatureConfig:
-    """A wanted feature: its source with the value that the user wrote, and its loss."""
+    """A wanted feature: its source with the value that the user wrote, and what it names, such as its loss."""
 
     source: Use
-    loss: Use
+    named: dict[str, Use]
     values: Values
+
+    @property
+    def loss(self) -> Use:
+        return self.named[LOSS.name]
 
     def dump(self) -> dict[str, Any]:
         given = self.source.dump()
         source = given["value"] if given.keys() == {"value"} else given
-        return {self.source.name: source, **_dump(self.values), "loss": self.loss.name}
+        return {self.source.name: source, **_dump(self.values), **{key: use.name for key, use in self.named.items()}}
 
 
 @dataclass
@@ -238,6 +250,8 @@ class TargetConfig:
     features: list[FeatureConfig]
     transforms: list[Use]
     constraints: list[ConstraintConfig]
+    others: dict[str, list[Use]] = field(default_factory=dict)
+    """The lists of kinds that plugins bring, by key."""
     model: Use | None = None
 
     def dump(self) -> dict[str, Any]:
@@ -245,6 +259,7 @@ class TargetConfig:
         return {
             **_dump(self.values),
             **({"model": self.model.choice()} if self.model else {}),
+            **_dump_lists(self.others),
             "features": [feature.dump() for feature in self.features],
             "transforms": [{use.name: use.dump()} for use in self.transforms],
             "constraints": constraints,
@@ -272,6 +287,8 @@ class Config:
     targets: list[TargetConfig]
     postproc: list[StageConfig]
     finish: list[StageConfig]
+    lists: dict[str, list[Use]] = field(default_factory=dict)
+    """The lists of components of the run, such as `outputs`, by key."""
 
     def constant(self, name: str) -> Any:
         """The plain value of a setting that does not change during the run."""
@@ -292,8 +309,10 @@ class Config:
         for target in self.targets:
             uses += [*target.transforms, *(constraint.use for constraint in target.constraints)]
             for feature in target.features:
-                uses += [feature.source, feature.loss]
+                uses += [feature.source, *feature.named.values()]
+            uses += [use for listed in target.others.values() for use in listed]
             uses += [target.model] if target.model else []
+        uses += [use for listed in self.lists.values() for use in listed]
         return uses + [use for stage in [*self.postproc, *self.finish] for use in stage.transforms]
 
     def bind(self) -> None:
@@ -303,6 +322,8 @@ class Config:
             InputError: some are wrong, or a transform of a post-processing stage changes the resolution.
         """
         _raise([problem for use in self.uses() for problem in use.bind()])
+        for notice in dict.fromkeys(filter(None, (use.component.notice for use in self.uses()))):
+            logging.getLogger("clipig").warning(notice)
 
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
@@ -319,6 +340,7 @@ class Config:
             "targets": [target.dump() for target in self.targets],
             "postproc": [stage.dump() for stage in self.postproc],
             "finish": [stage.dump() for stage in self.finish],
+            **_dump_lists(self.lists),
         }
 
 
@@ -345,7 +367,8 @@ def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -
     for name, value in options.items():
         place = Place(f"--{name.replace('_', '-')}")
         nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
-    return check(filled_in(merge([*_look(merge(nodes), registry), *nodes])), registry)
+    lists = [*LISTS, *keys(registry, Stands.RUN_LIST)]
+    return check(filled_in(merge([*_look(merge(nodes, lists), registry), *nodes], lists)), registry)
 
 
 def _look(node: Node, registry: Registry) -> list[Node]:
@@ -357,7 +380,7 @@ def _look(node: Node, registry: Registry) -> list[Node]:
         if not isinstance(name.value, str):
             raise LookupError(f"'look' is {name.describe()}; a name is expected")
         component = registry.find("look", name.value)
-        return [read_yaml(component.text(), f"look {component.name}")]
+        return [read_yaml(component.loaded, f"look {component.name}")]
     except (LookupError, PluginError) as error:
         raise InputError(Problem(str(error.args[0]), name.place)) from error
 
@@ -403,8 +426,8 @@ def filled_in(node: Node) -> Node:
     return replace(node, value=filled)
 
 
-def merge(nodes: Sequence[Node]) -> Node:
-    """One mapping of several: lists of parts are appended, sections are merged key by key, all else is replaced.
+def merge(nodes: Sequence[Node], lists: Iterable[str] = LISTS) -> Node:
+    """One mapping of several: `lists` are appended, sections are merged key by key, all else is replaced.
 
     Raises:
         InputError: a document is not a mapping.
@@ -417,7 +440,7 @@ def merge(nodes: Sequence[Node]) -> Node:
             raise InputError(Problem(what, node.place, "expected 'targets:' and other parameters"))
         for name, place, value in node.items():
             before = values.get(name)
-            if name in LISTS and before and isinstance(before.value, list) and isinstance(value.value, list):
+            if name in lists and before and isinstance(before.value, list) and isinstance(value.value, list):
                 value = Node([*before.value, *value.value], before.place)
             elif name in SECTIONS and before and isinstance(before.value, dict) and isinstance(value.value, dict):
                 value = Node(before.value | value.value, before.place, before.keys | value.keys)
@@ -425,8 +448,20 @@ def merge(nodes: Sequence[Node]) -> Node:
     return Node(values, nodes[0].place if nodes else DEFAULT, keys)
 
 
-SECTIONS = ("init", "vars")
-LISTS = ("targets", "postproc", "finish")
+def keys(registry: Registry, stands: Stands) -> dict[str, Kind]:
+    """The kinds that stand in one way in a config, by their keys."""
+    return {kind.key: kind for kind in registry.kinds.values() if kind.stands is stands}
+
+
+def named_values(registry: Registry) -> dict[str, Declaration]:
+    """The parameters of a feature whose values are names of components."""
+    found = {}
+    for kind in keys(registry, Stands.FEATURE_VALUE).values():
+        default = None
+        with contextlib.suppress(LookupError):
+            default = registry.default(kind.name)
+        found[kind.key] = Declaration(kind.key, str, (), False, default, Param(kind.meaning))
+    return found
 
 
 def check(node: Node, registry: Registry) -> Config:
@@ -460,6 +495,10 @@ def _raise(problems: list[Problem]) -> None:
         raise InputError(
             sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column) if p.place else ("",))
         )
+
+
+def _dump_lists(lists: Mapping[str, list[Use]]) -> dict[str, Any]:
+    return {key: [{use.name: use.dump()} for use in uses] for key, uses in lists.items() if uses}
 
 
 def _dump(values: Values) -> dict[str, Any]:
@@ -510,9 +549,15 @@ class _Checker(_Collector):
     def __init__(self, registry: Registry) -> None:
         super().__init__()
         self.registry = registry
+        self.named_kinds = keys(registry, Stands.FEATURE_VALUE)
 
     def section(self, node: Node, section: type, also: Iterable[str] = ()) -> Values:
-        return self.values(node, declarations(section), also)
+        return self.values(node, self.declared(section), also)
+
+    def declared(self, section: type) -> dict[str, Declaration]:
+        """The parameters of a section, whose expressions may call the functions of plugins."""
+        functions = self.registry.functions
+        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
 
     def mapping(self, node: Node, what: str) -> Node:
         if isinstance(node.value, dict):
@@ -531,19 +576,17 @@ class _Checker(_Collector):
         self.problem(f"'{name}' is {node.describe()}", node.place, "expected a list, each element starting with '- '")
         return []
 
-    def component(self, kind: str, name: str, node: Node, place: Place, extra: Iterable[str] = ()) -> Use | None:
+    def component(self, kind: Kind, name: str, node: Node, place: Place) -> Use | None:
         try:
-            if kind == "model":
-                found, name = self.registry.find_model(name, place.source)
-            else:
-                found = self.registry.find(kind, name)
+            found, name = self.registry.resolve(kind.name, name, place.source)
         except LookupError as error:
             self.problem(str(error.args[0]), place)
             return None
-        return Use(found, name, node, extra=frozenset(extra))
+        return Use(found, name, node, extra=frozenset(kind.inside()))
 
     def config(self, node: Node) -> Config:
-        settings = self.section(node, Settings, also=(*CHOICES, *LISTS, "init", "vars", "look"))
+        choices, lists = keys(self.registry, Stands.RUN_CHOICE), keys(self.registry, Stands.RUN_LIST)
+        settings = self.section(node, Settings, also=(*choices, *lists, "targets", "postproc", "finish", "init", "vars", "look"))
         if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",
@@ -557,60 +600,85 @@ class _Checker(_Collector):
             except ValueError as error:
                 self.problem(f"output: {error}", settings["output"].node.place)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
-        choices = {kind: self.choice(kind, node) for kind in CHOICES}
+        chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
         stages = [self.stage(entry, Stage) for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish) for entry in self.entries(node, "finish")]
-        return Config(settings, init, {kind: use for kind, use in choices.items() if use}, targets, stages, finish)
+        listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        chosen_uses = {key: use for key, use in chosen.items() if use}
+        return Config(settings, init, chosen_uses, targets, stages, finish, listed)
 
     def epochs(self, settings: Values) -> None:
         first, end = (settings.get(name) for name in ("start_epoch", "epochs"))
         if first and end and first.resolve({}, random.Random(0)) >= end.resolve({}, random.Random(0)):
             self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
-    def choice(self, kind: str, parent: Node) -> Use | None:
+    def default(self, kind: Kind, place: Place) -> Node | None:
+        """The name that is taken where none is written; a problem if the kind needs one and no plugin declares it."""
+        try:
+            return Node(self.registry.default(kind.name), DEFAULT)
+        except LookupError as error:
+            if kind.required:
+                self.problem(str(error.args[0]), place, f"write '{kind.key}: ...'")
+            return None
+
+    def choice(self, kind: Kind, parent: Node) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
-        node = parent.value.get(kind, Node(CHOICES[kind], DEFAULT))
+        node = parent.value.get(kind.key) or self.default(kind, parent.place)
+        if node is None:
+            return None
         if isinstance(node.value, str):
             return self.component(kind, node.value, Node(None, node.place), node.place)
         if isinstance(node.value, dict) and len(node.value) == 1:
             ((name, place, params),) = node.items()
             return self.component(kind, name, params, place)
-        self.problem(f"'{kind}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
+        self.problem(f"'{kind.key}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
         return None
 
     def target(self, node: Node) -> TargetConfig:
         before = len(self.problems)
         node = self.mapping(node, "a target")
-        values = self.section(node, Target, also=("features", "transforms", "constraints", "model"))
-        model = self.choice("model", node) if "model" in node.value else None
+        lists = keys(self.registry, Stands.TARGET_LIST)
+        values = self.section(node, Target, also=("features", "model", *lists))
+        model = self.choice(MODEL, node) if "model" in node.value else None
         features = [self.feature(entry) for entry in self.entries(node, "features")]
-        transforms = [use for entry in self.entries(node, "transforms") for use in self.transforms(entry)]
-        constraints = [c for entry in self.entries(node, "constraints") for c in self.constraints(entry)]
+        transforms = self.uses(lists.pop(TRANSFORM.key), node)
+        constraints = [self.constraint(use) for use in self.uses(lists.pop(CONSTRAINT.key), node)]
+        others = {key: self.uses(kind, node) for key, kind in lists.items()}
         if not features and not constraints and len(self.problems) == before:
             self.problem("a target needs features or constraints", node.place)
-        return TargetConfig(values, [feature for feature in features if feature], transforms, constraints, model)
+        kept = [feature for feature in features if feature]
+        return TargetConfig(values, kept, transforms, constraints, others, model)
 
     def feature(self, node: Node) -> FeatureConfig | None:
         before = len(self.problems)
         node = self.mapping(node, "a feature")
         if len(self.problems) > before:
             return None
-        sources = [name for name in self.registry.names("feature") if name not in declarations(Feature)]
+        own = {**self.declared(Feature), **named_values(self.registry)}
+        sources = [name for name in self.registry.names(FEATURE.name) if name not in own]
         chosen = [name for name in node.value if name in sources or "/" in name]
-        values = self.section(node, Feature, also={*sources, *chosen})
-        loss_node = node.value.get("loss", Node("cosine", DEFAULT))
-        loss = values.pop("loss", None)
-        loss_use = loss and self.component(
-            "loss", str(loss.source).lower(), Node(None, loss_node.place), loss_node.place
-        )
+        values = self.values(node, own, also=chosen)
+        named = {key: self.named_value(kind, values.pop(key, None), node) for key, kind in self.named_kinds.items()}
         if len(chosen) != 1:
             what = f"a feature is one of them, not {' and '.join(chosen)}" if chosen else "a feature has no source"
             self.problem(what, node.place, f"expected one of: {', '.join(sources)}")
             return None
         name = chosen[0]
-        source = self.component("feature", name, node.value[name], node.keys[name])
-        return FeatureConfig(source, loss_use, values) if source and loss_use else None
+        source = self.component(FEATURE, name, node.value[name], node.keys[name])
+        uses = {key: use for key, use in named.items() if use}
+        missing = [kind for key, kind in self.named_kinds.items() if kind.required and key not in uses]
+        return FeatureConfig(source, uses, values) if source and not missing else None
+
+    def named_value(self, kind: Kind, value: Value | None, parent: Node) -> Use | None:
+        """`loss: cosine`."""
+        if value is None:  # which is a problem already
+            return None
+        node = value.node if value.source is not None else self.default(kind, parent.place)
+        if node is None:
+            return None
+        name = str(node.plain_value())
+        return self.component(kind, name.lower() if kind.any_case else name, Node(None, node.place), node.place)
 
     def named(self, node: Node, what: str, skip: Iterable[str] = ()) -> list[tuple[str, Place, Node]]:
         """The components that one element of a list names."""
@@ -622,31 +690,30 @@ class _Checker(_Collector):
             self.problem(f"{what} has no name", node.place)
         return found
 
-    def transforms(self, node: Node, skip: Iterable[str] = ()) -> list[Use]:
-        uses = [
-            self.component("transform", name, params, at) for name, at, params in self.named(node, "a transform", skip)
-        ]
+    def uses(self, kind: Kind, parent: Node) -> list[Use]:
+        """The components that a list names."""
+        return [use for entry in self.entries(parent, kind.key) for use in self.listed(kind, entry)]
+
+    def listed(self, kind: Kind, node: Node, skip: Iterable[str] = ()) -> list[Use]:
+        """The components that one element of a list names."""
+        article = "an" if kind.name[0] in "aeiou" else "a"
+        found = self.named(node, f"{article} {kind.name}", skip)
+        uses = [self.component(kind, name, params, place) for name, place, params in found]
         return [use for use in uses if use]
 
-    def constraints(self, node: Node) -> list[ConstraintConfig]:
-        own = declarations(Constraint)
-        found = []
-        for name, place, params in self.named(node, "a constraint"):
-            use = self.component("constraint", name, params, place, extra=own)
-            given = params.value if isinstance(params.value, dict) else {}
-            mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-            values = self.values(mine, own)
-            if use:
-                found.append(ConstraintConfig(use, values))
-        return found
+    def constraint(self, use: Use) -> ConstraintConfig:
+        own, params = self.declared(Constraint), use.node
+        given = params.value if isinstance(params.value, dict) else {}
+        mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
+        return ConstraintConfig(use, self.values(mine, own))
 
     def stage(self, node: Node, section: type) -> StageConfig:
-        own = declarations(section)
+        own = self.declared(section)
         if not isinstance(node.value, str):
             node = self.mapping(node, "a stage")
         given = node.value if isinstance(node.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, node.place, node.keys)
-        uses = self.transforms(node, skip=own)
+        uses = self.listed(TRANSFORM, node, skip=own)
         for use in uses:
             use.in_place = True
         return StageConfig(self.values(mine, own), uses)

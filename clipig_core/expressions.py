@@ -41,6 +41,10 @@ RANDOM = frozenset({"random", "uniform", "gauss", "randint", "choice"})
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
 
 
+Functions = Mapping[str, Callable[..., Any]]
+NONE: Functions = {}
+
+
 class ExpressionError(ValueError):
     """The expression is not part of the language, or has no finite value. `offset` counts characters from 0."""
 
@@ -125,15 +129,17 @@ class Expression:
     """One checked expression.
 
     `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number.
+    `functions` may be called besides those of the language, and are pure.
 
     Raises:
         ExpressionError: the text is not an expression of the language, or reads names outside `allowed`.
     """
 
-    def __init__(self, text: str, allowed: Iterable[str] = ()) -> None:
+    def __init__(self, text: str, allowed: Iterable[str] = (), functions: Functions = NONE) -> None:
         self.text = text
         self._tree = _parse(text)
-        self.names = _check(self._tree, frozenset(allowed))
+        self._functions = functions
+        self.names = _check(self._tree, frozenset(allowed), functions)
         nodes = list(ast.walk(self._tree))
         body = self._tree.body
         self.literal = isinstance(body.operand if isinstance(body, ast.UnaryOp) else body, ast.Constant)
@@ -149,7 +155,7 @@ class Expression:
         Raises:
             ExpressionError: an intermediate result is not finite, or an operation does not fit its operands.
         """
-        walker = _Walker(variables, rng)
+        walker = _Walker(variables, rng, self._functions)
         value = walker.visit(self._tree.body)
         return int(value) if isinstance(value, float) and walker.whole(self._tree.body) else value
 
@@ -174,7 +180,7 @@ def _parse(text: str) -> ast.Expression:
         raise ExpressionError("the expression is nested too deeply") from None
 
 
-def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
+def _check(tree: ast.Expression, allowed: frozenset[str], functions: Functions) -> frozenset[str]:
     """The variables that the tree reads. Refuses what is not part of the language."""
     names: set[str] = set()
     count = 0
@@ -188,7 +194,7 @@ def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
         if depth > MAX_DEPTH:
             break
         for node in level:
-            names |= _check_node(node, allowed)
+            names |= _check_node(node, allowed, functions)
         level = [
             child
             for node in level
@@ -199,7 +205,7 @@ def _check(tree: ast.Expression, allowed: frozenset[str]) -> frozenset[str]:
     raise ExpressionError(f"an expression has at most {MAX_DEPTH} levels")
 
 
-def _check_node(node: ast.AST, allowed: frozenset[str]) -> set[str]:
+def _check_node(node: ast.AST, allowed: frozenset[str], functions: Functions) -> set[str]:
     offset = getattr(node, "col_offset", 0)
     parts = [node, *getattr(node, "ops", []), *([node.op] if hasattr(node, "op") else [])]
     for part in parts:
@@ -219,8 +225,8 @@ def _check_node(node: ast.AST, allowed: frozenset[str]) -> set[str]:
         name = node.func.id
         if name in TIME_FUNCTIONS & allowed:
             return {name}
-        if name not in FUNCTIONS and name not in RANDOM:
-            raise _unknown("function", name, [*FUNCTIONS, *RANDOM, *(TIME_FUNCTIONS & allowed)], offset)
+        if name not in FUNCTIONS and name not in RANDOM and name not in functions:
+            raise _unknown("function", name, [*FUNCTIONS, *RANDOM, *(TIME_FUNCTIONS & allowed), *functions], offset)
     if isinstance(node, ast.Name) and node.id not in CONSTANTS:
         variables = allowed - TIME_FUNCTIONS
         if node.id not in variables:
@@ -245,8 +251,8 @@ def _unknown(what: str, name: str, known: Iterable[str], offset: int) -> Express
 class _Walker:
     """Evaluates a checked tree."""
 
-    def __init__(self, variables: Mapping[str, Any], rng: random.Random) -> None:
-        self.variables = variables
+    def __init__(self, variables: Mapping[str, Any], rng: random.Random, functions: Functions) -> None:
+        self.variables, self.others = variables, functions
         self.functions: dict[str, Callable[..., Any]] = {
             "random": rng.random,
             "uniform": rng.uniform,
@@ -342,7 +348,7 @@ class _Walker:
 
     def _call(self, node: ast.Call) -> Any:
         name = node.func.id  # type: ignore[attr-defined]
-        function = self.variables.get(name) or self.functions.get(name) or FUNCTIONS[name]
+        function = self.variables.get(name) or self.functions.get(name) or FUNCTIONS.get(name) or self.others[name]
         return function(*(self.visit(argument) for argument in node.args))
 
 
@@ -361,7 +367,7 @@ def _finite(value: Any, node: ast.expr) -> Any:
     raise ExpressionError(f"'{ast.unparse(node)}' is not a finite number", node.col_offset)
 
 
-def split_list(text: str, allowed: Iterable[str] = ()) -> list[Expression]:
+def split_list(text: str, allowed: Iterable[str] = (), functions: Functions = NONE) -> list[Expression]:
     """The expressions of a list that is written as one string.
 
     Split at commas outside brackets; without commas, at spaces when every piece is an expression by itself
@@ -388,14 +394,14 @@ def split_list(text: str, allowed: Iterable[str] = ()) -> list[Expression]:
             pass
         else:
             spans = words or spans
-    return [_piece(text, start, end, allowed) for start, end in spans]
+    return [_piece(text, start, end, allowed, functions) for start, end in spans]
 
 
-def _piece(text: str, start: int, end: int, allowed: frozenset[str]) -> Expression:
+def _piece(text: str, start: int, end: int, allowed: frozenset[str], functions: Functions) -> Expression:
     """The expression of a part of a text; errors count their offset in the whole text."""
     piece = text[start:end]
     try:
-        return Expression(piece.strip(), allowed)
+        return Expression(piece.strip(), allowed, functions)
     except ExpressionError as error:
         error.offset += start + len(piece) - len(piece.lstrip())
         raise

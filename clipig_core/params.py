@@ -121,6 +121,8 @@ class Declaration:
     param: Param
     variables: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False, repr=False)
+    """Of plugins, which expressions may call besides those of the language."""
 
     @property
     def required(self) -> bool:
@@ -203,7 +205,7 @@ class Declaration:
                         self.finish(item)
                     items.append(item)
         elif isinstance(node.value, str) and self.lengths and self.numeric:
-            items = list(split_list(node.value, self._allowed()))
+            items = list(split_list(node.value, self._allowed(), self.functions))
         else:
             items = [self._item(node)]
         if self.lengths and len(items) not in (1, *self.lengths):
@@ -225,7 +227,7 @@ class Declaration:
             return value.lower()
         if isinstance(value, str) and self.numeric:
             frame = FrameTime.parse_percent(value) if self.scalar is FrameTime else None
-            return frame or Expression(value, self._allowed())
+            return frame or Expression(value, self._allowed(), self.functions)
         if self.scalar is bool:
             if not isinstance(value, bool):
                 raise ValueError(f"{value!r} is neither true nor false")

@@ -2,65 +2,83 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
 import importlib.metadata
-import importlib.util
 import inspect
 import os
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pluggy
 
 from clipig_core import hooks
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
-from clipig_core.hooks import KINDS
-from clipig_core.params import Declaration, File, Resized, declarations
+from clipig_core.kinds import KINDS, Entry, FunctionKind, Kind, kinds_of
+from clipig_core.params import Declaration, File
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
 DISABLE = "CLIPIG_DISABLE"
 
-VARIABLES = {
-    "transform": ("time", "resolution", "learnrate"),
-    "constraint": ("time", "resolution", "learnrate", "target constraint"),
-}
-"""The variable groups that expressions in parameters of a component may use, by kind."""
-
 
 @dataclass
 class Component:
-    """A function that a plugin provides under a name. Reading anything but its names imports it."""
+    """What a plugin provides under a name. Reading anything but names and error imports it."""
 
-    kind: str
+    contract: Kind
     name: str
-    target: str
+    entry: Entry
     plugin: Plugin
-    error: str = ""
+    alias_of: str = ""
+    """The name of which this is another."""
+    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
+    """The functions of plugins that expressions in its parameters may call."""
+
+    @property
+    def kind(self) -> str:
+        return self.contract.name
+
+    @property
+    def target(self) -> str:
+        return self.entry.target
 
     @cached_property
+    def error(self) -> str:
+        """What is wrong with its target or its name, as far as can be seen without importing it."""
+        return self.contract.missing(self.target)
+
+    @cached_property
+    def summary(self) -> str:
+        """One sentence for listings, which imports nothing."""
+        return self.entry.summary or self.contract.about(self.target)
+
+    @cached_property
+    def loaded(self) -> Any:
+        """What the target stands for; of most kinds a function.
+
+        Raises:
+            PluginError: it cannot be imported.
+        """
+        try:
+            if self.error:
+                raise ImportError(self.error)
+            return self.contract.load(self.target)
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
+
+    @property
     def function(self) -> Callable[..., Any]:
         """The function itself.
 
         Raises:
             PluginError: it cannot be imported.
         """
-        module, _, attribute = self.target.partition(":")
-        try:
-            if self.error:
-                raise ImportError(self.error)
-            function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-            if not inspect.isroutine(function):
-                raise TypeError(f"'{self.target}' is not a function")
-        except (Exception, SystemExit) as error:
-            raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
+        function: Callable[..., Any] = self.loaded
         return function
 
     @cached_property
@@ -68,13 +86,14 @@ class Component:
         """The declared parameters, in order.
 
         Raises:
-            PluginError: the function cannot be imported or its declarations cannot be read.
+            PluginError: the component cannot be imported or its declarations cannot be read.
         """
-        function = self.function
+        loaded = self.loaded
         try:
-            params = declarations(function, VARIABLES.get(self.kind, ()))
-            if self.kind == "feature" and "value" not in params:
-                raise PluginError("a feature source needs a parameter 'value'")
+            params = {
+                name: replace(declaration, functions=self.functions)
+                for name, declaration in self.contract.params(loaded).items()
+            }
             for declaration in params.values():
                 if not declaration.required:
                     declaration.default_value()
@@ -104,17 +123,23 @@ class Component:
     @property
     def random(self) -> bool:
         """Whether it draws random numbers."""
-        return "rng" in inspect.signature(self.function).parameters
+        return self.contract.is_random(self.loaded)
 
     @property
     def resizes(self) -> bool:
-        """Whether it is a transform that changes the resolution."""
-        returned = inspect.get_annotations(self.function, eval_str=True).get("return")
-        return Resized in getattr(returned, "__metadata__", ())
+        """Whether it changes the resolution."""
+        return self.contract.resizes(self.loaded)
 
     @property
     def doc(self) -> str:
-        return inspect.getdoc(self.function) or ""
+        return self.contract.describe(self.loaded)
+
+    @property
+    def notice(self) -> str:
+        """What users of a deprecated name are to be told; mostly empty."""
+        if not self.entry.deprecated:
+            return ""
+        return f"{self.kind} '{self.name}' is deprecated: {self.entry.deprecated}"
 
     def describe(self) -> str:
         return f"{self.kind} '{self.name}' of {self.plugin.describe()}"
@@ -134,6 +159,10 @@ class Plugin:
     @property
     def built_in(self) -> bool:
         return self.distribution == BUILT_IN
+
+    @property
+    def key(self) -> str:
+        return f"{self.distribution}/{self.name}"
 
     @property
     def errors(self) -> list[str]:
@@ -156,39 +185,70 @@ class Registry:
             entry_points = importlib.metadata.entry_points(group=GROUP)
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
+        self.kinds: dict[str, Kind] = dict(KINDS)
         disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
         found = [(Plugin(e.name, *_distribution(e), disabled=e.name in disabled), e) for e in entry_points]
         found.sort(key=lambda pair: (not pair[0].built_in, pair[0].name, pair[0].distribution))
         self.plugins = [plugin for plugin, _ in found]
+        loaded = {}
         for plugin, entry in found:
             if not plugin.disabled:
-                self._load(plugin, entry)
+                with self._guard(plugin):
+                    _check_requirements(entry)
+                    loaded[plugin.key] = entry.load()
+                    self._bring(loaded[plugin.key])
+        for plugin in self.plugins:
+            if not plugin.disabled and not plugin.error:
+                with self._guard(plugin):
+                    self._manager.register(loaded[plugin.key], name=plugin.key)
+                    self._manager.check_pending()
+                    self._provide(plugin)
         self._components: dict[tuple[str, str], list[Component]] = {}
         for plugin in self.plugins:
             for component in plugin.components:
                 self._components.setdefault((component.kind, component.name), []).append(component)
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self._share_functions()
 
-    def _load(self, plugin: Plugin, entry: importlib.metadata.EntryPoint) -> None:
-        """Fill in the components of a plugin, or what is wrong with it."""
-        key = f"{plugin.distribution}/{plugin.name}"
+    @contextmanager
+    def _guard(self, plugin: Plugin) -> Iterator[None]:
+        """What fails inside is written down as what is wrong with a plugin, of which nothing is left."""
         try:
-            _check_requirements(entry)
-            self._manager.register(entry.load(), name=key)
-            self._manager.check_pending()
-            for kind, hook in KINDS.items():
-                for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-                    if implementation.plugin_name == key:
-                        provided = dict(implementation.function())
-                        plugin.components += [
-                            _component(kind, name, target, plugin) for name, target in provided.items()
-                        ]
+            yield
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # a plugin that calls sys.exit() on import must not end the listing
             plugin.error = _reason(error)
             plugin.components.clear()
-            if self._manager.has_plugin(key):
-                self._manager.unregister(name=key)
+            if self._manager.has_plugin(plugin.key):
+                self._manager.unregister(name=plugin.key)
+
+    def _bring(self, hooks_of_plugin: Any) -> None:
+        """Take over the kinds of a plugin, before the components of any."""
+        if not hasattr(getattr(hooks_of_plugin, "clipig_kinds", None), "clipig_impl"):
+            return
+        kinds = kinds_of(hooks_of_plugin.clipig_kinds(), self.kinds)
+        specifications = {kind.hook: hooks.specification(kind) for kind in kinds.values()}
+        self._manager.add_hookspecs(SimpleNamespace(**specifications))
+        self.kinds |= kinds
+
+    def _provide(self, plugin: Plugin) -> None:
+        """Fill in the components of a plugin."""
+        for kind in self.kinds.values():
+            for implementation in getattr(self._manager.hook, kind.hook).get_hookimpls():
+                if implementation.plugin_name == plugin.key:
+                    for name, given in dict(implementation.function()).items():
+                        plugin.components += _components(kind, name, given, plugin)
+
+    def _share_functions(self) -> None:
+        """Let expressions in the parameters of all components call the functions of plugins."""
+        for kind in self.kinds.values():
+            if isinstance(kind, FunctionKind):
+                for name in self.names(kind.name):
+                    self.functions.setdefault(name, LazyFunction(self, kind.name, name))
+        for plugin in self.plugins:
+            for component in plugin.components:
+                component.functions = self.functions
 
     def names(self, kind: str) -> list[str]:
         """The names that can be used for a kind, sorted."""
@@ -215,22 +275,47 @@ class Registry:
             raise LookupError(f"{found[0].describe()} is broken: {found[0].error}")
         return found[0]
 
-    def find_model(self, name: str, source: str = "") -> tuple[Component, str]:
-        """The model of a name; for a checkpoint the one that reads files with its ending, and its full path.
+    def resolve(self, kind: str, name: str, source: str = "") -> tuple[Component, str]:
+        """The component of a name, and the name that it should get; for a file its full path.
+
+        A kind whose components read files has some that stand for all files with an ending.
 
         Raises:
             LookupError: as `find`, or there is no such file, neither beside `source` nor in the current directory.
         """
         try:
-            return self.find("model", name), name
+            return self.find(kind, name), name
         except LookupError:
             suffix = Path(name).suffix.lower()
-            if ("model", suffix) not in self._components:
+            if not self.kinds[kind].files or (kind, suffix) not in self._components:
                 raise
         try:
-            return self.find("model", suffix), str(File.locate(name, source))
+            return self.find(kind, suffix), str(File.locate(name, source))
         except ValueError as error:
             raise LookupError(str(error)) from None
+
+    def find_model(self, name: str, source: str = "") -> tuple[Component, str]:
+        """The model of a name, and the name that it should get; for a checkpoint its full path.
+
+        Raises:
+            LookupError: as `resolve`.
+        """
+        return self.resolve("model", name, source)
+
+    def default(self, kind: str) -> str:
+        """The name of what a config gets that picks nothing of a kind: that of a built-in plugin, if one has it.
+
+        Raises:
+            LookupError: no plugin declares it, or several do.
+        """
+        found = [c for p in self.plugins for c in p.components if c.kind == kind and c.entry.default and not c.alias_of]
+        found = [component for component in found if component.plugin.built_in] or found
+        names = {component.name for component in found}
+        if not names:
+            raise LookupError(f"no plugin declares a default {kind}, so name one" + self._suspects())
+        if len(names) > 1:
+            raise LookupError(f"several plugins declare a default {kind}; name one of {', '.join(sorted(names))}")
+        return names.pop()
 
     def _suspects(self) -> str:
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
@@ -255,47 +340,45 @@ def _check_requirements(entry: importlib.metadata.EntryPoint) -> None:
                 raise PluginError(f"it needs {BUILT_IN}{requirement.specifier}, but this is {BUILT_IN} {present}")
 
 
-def _component(kind: str, name: str, target: str, plugin: Plugin) -> Component:
-    if not isinstance(name, str) or not isinstance(target, str):
-        raise TypeError(f"the {kind} {name!r}: {target!r} is not a name and a 'module:function'")
-    return Component(kind, name, target, plugin, error=_missing(target))
+class LazyFunction:
+    """A function of a plugin, as expressions call it. It is imported by its first call."""
+
+    def __init__(self, registry: Registry, kind: str, name: str) -> None:
+        self._registry, self._kind, self._name = registry, kind, name
+
+    def __call__(self, *numbers: float) -> float:
+        """Its value.
+
+        Raises:
+            ValueError: it has none for these numbers, or is not the only function of this name.
+            PluginError: it cannot be imported, fails, or returns something else than a number.
+        """
+        try:
+            component = self._registry.find(self._kind, self._name)
+        except LookupError as error:
+            raise ValueError(error.args[0]) from None
+        inspect.signature(component.function).bind(*numbers)  # TypeError: wrong number of arguments
+        try:
+            with component.calling():
+                result = component.function(*numbers)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        except PluginError as error:
+            if isinstance(error.__cause__, ArithmeticError):
+                raise error.__cause__ from None
+            raise
+        if not isinstance(result, int | float):
+            raise PluginError(f"{component.describe()} returned {type(result).__name__}, not a number")
+        return result
 
 
-def _missing(target: str) -> str:
-    """What is wrong with `module:function` as far as can be seen without importing the module."""
-    module, _, attribute = target.partition(":")
-    if not attribute:
-        return f"'{target}' is not of the form 'module:function'"
-    if module in sys.modules:
-        return "" if hasattr(sys.modules[module], attribute) else f"module '{module}' has no '{attribute}'"
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError) as error:
-        return str(error)
-    if spec is None:
-        return f"there is no module '{module}'"
-    if not spec.origin or not spec.origin.endswith(".py"):
-        return ""
-    try:
-        names = _defined(ast.parse(Path(spec.origin).read_bytes(), spec.origin))
-    except (OSError, SyntaxError, ValueError) as error:
-        return f"module '{module}' cannot be read: {error}"
-    return "" if attribute in names or "*" in names else f"module '{module}' has no '{attribute}'"
-
-
-def _defined(tree: ast.Module) -> set[str]:
-    """Every name that a module binds anywhere; `*` when it can bind more than its text shows."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            names.add("*" if node.name == "__getattr__" else node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, ast.alias):
-            names.add(node.asname or node.name.split(".")[0])
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("globals", "setattr"):
-            names.add("*")
-    return names
+def _components(kind: Kind, name: object, given: object, plugin: Plugin) -> list[Component]:
+    """The component that a hook gives a name, under that and its aliases."""
+    entry = Entry(given) if isinstance(given, str) else given
+    if not isinstance(name, str) or not isinstance(entry, Entry):
+        raise TypeError(f"the {kind} {name!r}: {given!r} is neither a target, such as 'module:function', nor an Entry")
+    aliases = [Component(kind, alias, entry, plugin, alias_of=name) for alias in entry.aliases]
+    return [Component(kind, name, entry, plugin), *aliases]
 
 
 def _first_line(error: BaseException) -> str:

@@ -7,6 +7,7 @@ written to disk.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -18,30 +19,28 @@ import click
 from clipig_cli import cli
 from clipig_cli.documentation import documentation
 from clipig_core import config
-from clipig_core.hooks import KINDS
+from clipig_core.kinds import COMMAND, CONSTRAINT, TRANSFORM, Kind, Stands
 from clipig_core.params import Declaration, declarations
-from clipig_core.registry import VARIABLES, Component, Registry
+from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent.parent
+REGISTRY = Registry()
 MARKER = re.compile(r"^```\{clipig-(?P<what>\w+)\} ?(?P<argument>.*)\n```$", re.MULTILINE)
 
 
-def _names(kind: str) -> list[str]:
-    """One name of each built-in function of a kind: its own, or that of the default, or the first."""
-    names: dict[str, str] = {}
-    for component in (c for plugin in Registry().plugins if plugin.built_in for c in plugin.components):
-        if component.kind == kind:
-            usual = component.name in (component.target.rpartition(":")[2], config.CHOICES.get(kind))
-            names[component.target] = component.name if usual else names.get(component.target, component.name)
-    return list(names.values())
+def _has_example(component: Component) -> bool:
+    """Whether it is the one of its function's names under which the reference shows an example."""
+    same = [c for c in _built_in(component.kind) if c.target == component.target and not c.alias_of]
+    usual = [c for c in same if c.entry.default or c.name == c.target.rpartition(":")[2]]
+    return component is (usual or same)[-1 if usual else 0]
 
 
-EXAMPLES = {kind: _names(kind) for kind in KINDS}
-"""The names under which the reference shows examples, by kind."""
+def _built_in(kind: str) -> list[Component]:
+    return [c for plugin in REGISTRY.plugins if plugin.built_in for c in plugin.components if c.kind == kind]
 
 
 def expand(text: str) -> str:
@@ -51,17 +50,18 @@ def expand(text: str) -> str:
 
 def components(kind: str) -> str:
     """A section for each built-in component of a kind; those that are one function share it."""
-    found = [c for p in Registry().plugins if p.built_in for c in p.components if c.kind == kind]
     by_function: dict[str, list[Component]] = {}
-    for component in sorted(found, key=lambda c: (c.name.startswith("."), c.name.lower())):
+    for component in sorted(_built_in(kind), key=lambda c: (c.name.startswith("."), c.name.lower())):
         by_function.setdefault(component.target, []).append(component)
-    groups = VARIABLES.get(kind)
+    if not by_function:
+        return "None comes with clipig yet; a [plugin](../plugins.md) of yours can have one."
+    groups = REGISTRY.kinds[kind].variables
     intro = [f"Expressions in their parameters may use: {', '.join(groups)}."] if groups else []
     return "\n\n".join([*intro, *(_component(same) for same in by_function.values())])
 
 
 def _component(same: list[Component]) -> str:
-    entry = documentation(same[0])
+    entry = documentation(same[0], REGISTRY)
     flags = [text for flag, text in FLAGS.items() if entry[flag]]
     parts = [
         f"## {', '.join(component.name for component in same)}",
@@ -76,48 +76,60 @@ def _component(same: list[Component]) -> str:
 
 def _shown(component: Component) -> str:
     """The example, and a mark where `clipig_pictures` puts a picture of what it does."""
-    picture = f"```{{shown}} {component.kind} {component.name}\n```\n\n" if component.kind in PICTURED else ""
+    picture = f"```{{shown}} {component.kind} {component.name}\n```\n\n" if component.contract in PICTURED else ""
     return picture + example(component.kind, component.name)
 
 
-PICTURED = ("transform", "constraint")
+PICTURED = (TRANSFORM, CONSTRAINT)
 FLAGS = {
     "random": "Draws anew for each view.",
     "resizes": "Changes the resolution, so it cannot be used in post-processing.",
 }
 
 
-def _has_example(component: Component) -> bool:
-    return component.name in EXAMPLES[component.kind]
-
-
 def example(kind: str, name: str) -> str:
     """A whole config that uses the component, as a fenced block; a sketch if it names a file of the reader's."""
-    text = documentation(Registry().find(kind, name))["example"]
+    text = documentation(REGISTRY.find(kind, name), REGISTRY)["example"]
     sketch = "# sketch: with a file of yours\n" if re.search(r"\bmy-", text) else ""
     return f"```yaml\n{sketch}{text}\n```"
 
 
 def section(name: str) -> str:
     """The parameters of a section of the config, from its class in `clipig_core.config`."""
-    return _table(declarations(getattr(config, name)).values())
+    named = config.named_values(REGISTRY) if name == config.Feature.__name__ else {}
+    return _table([*declarations(getattr(config, name)).values(), *named.values()])
 
 
 def choices(_: str) -> str:
     """The parameters whose values are components."""
-    rows = [[f"`{kind}`", f"[{kind}]({PAGES[kind]})", f"`{default}`"] for kind, default in config.CHOICES.items()]
+    kinds = config.keys(REGISTRY, Stands.RUN_CHOICE)
+    rows = [[f"`{key}`", f"[{kind}]({kind.plural}.md)", f"`{_default(kind)}`"] for key, kind in kinds.items()]
     return _rows(["Name", "Value", "Default"], rows)
 
 
-PAGES = {"optimizer": "optimizers.md", "canvas": "canvases.md", "model": "models.md"}
+def _default(kind: Kind) -> str:
+    with contextlib.suppress(LookupError):
+        return REGISTRY.default(kind.name)
+    return "none"
+
+
+def kinds(_: str) -> str:
+    """All kinds, also those of other distributions that are installed."""
+    rows = [[f"`{kind}`", f"`{kind.hook}`", kind.stands.value, _cell(kind.summary)] for kind in REGISTRY.kinds.values()]
+    return _rows(["Kind", "Hook", "In a config", "What it is"], rows)
+
+
+def contract(kind: str) -> str:
+    """What a kind promises."""
+    return inspect.cleandoc(REGISTRY.kinds[kind].doc)
 
 
 def commands(_: str) -> str:
     """The commands with their arguments and options."""
     context = click.Context(cli, info_name="clipig", **cli.context_settings)
     parts = [_options(cli, context)]
-    for name in cli.list_commands(context):
-        command = cli.commands[name]
+    plugged = {component.name: component.loaded for component in _built_in(COMMAND.name)}
+    for name, command in sorted({**cli.commands, **plugged}.items()):
         inner = click.Context(command, parent=context, info_name=name)
         usage = " ".join(command.collect_usage_pieces(inner))
         parts += [
@@ -150,6 +162,8 @@ GENERATORS: dict[str, Callable[[str], str]] = {
     "components": components,
     "section": section,
     "choices": choices,
+    "kinds": kinds,
+    "contract": contract,
     "commands": commands,
     "picture": picture,
 }

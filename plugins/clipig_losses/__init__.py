@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_losses() -> Mapping[str, str]:
+def clipig_losses() -> Mapping[str, str | Entry]:
     return {
-        "cosine": "clipig_losses.losses:cosine",
-        "l1": "clipig_losses.losses:l1",
-        "l2": "clipig_losses.losses:l2",
-        "mae": "clipig_losses.losses:l1",
-        "mse": "clipig_losses.losses:l2",
+        "cosine": Entry("clipig_losses.losses:cosine", default=True),
+        "l1": Entry("clipig_losses.losses:l1", aliases=("mae",)),
+        "l2": Entry("clipig_losses.losses:l2", aliases=("mse",)),
         "spherical": "clipig_losses.losses:spherical",
     }

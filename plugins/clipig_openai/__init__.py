@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 NAMES = ("RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B/32", "ViT-B/16", "ViT-L/14", "ViT-L/14@336px")
+DEFAULT = "ViT-B/32"
 
 
 @hookimpl
-def clipig_models() -> Mapping[str, str]:
-    named = dict.fromkeys(NAMES, "clipig_openai.named:named")
-    return named | dict.fromkeys((".pt", ".safetensors"), "clipig_openai.checkpoint:checkpoint")
+def clipig_models() -> Mapping[str, str | Entry]:
+    named = {name: Entry("clipig_openai.named:named", default=name == DEFAULT) for name in NAMES}
+    return named | dict.fromkeys((".pt", ".safetensors"), Entry("clipig_openai.checkpoint:checkpoint"))

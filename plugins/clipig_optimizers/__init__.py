@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_optimizers() -> Mapping[str, str]:
+def clipig_optimizers() -> Mapping[str, str | Entry]:
     return {
         "adadelta": "clipig_optimizers.optimizers:adadelta",
         "adagrad": "clipig_optimizers.optimizers:adagrad",
-        "adam": "clipig_optimizers.optimizers:adam",
+        "adam": Entry("clipig_optimizers.optimizers:adam", default=True),
         "adamw": "clipig_optimizers.optimizers:adamw",
         "nadam": "clipig_optimizers.optimizers:nadam",
         "radam": "clipig_optimizers.optimizers:radam",
-        "rmsprob": "clipig_optimizers.optimizers:rmsprop",
-        "rmsprop": "clipig_optimizers.optimizers:rmsprop",
+        "rmsprop": Entry("clipig_optimizers.optimizers:rmsprop", aliases=("rmsprob",)),
         "sgd": "clipig_optimizers.optimizers:sgd",
         "sparse_adam": "clipig_optimizers.optimizers:sparse_adam",
     }

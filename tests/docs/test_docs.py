@@ -16,7 +16,7 @@ from clipig_cli.documentation import EXAMPLE
 from clipig_core import config
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
-from clipig_core.hooks import KINDS
+from clipig_core.kinds import KINDS
 from clipig_core.nodes import Node, read_yaml
 from clipig_core.params import Declaration, declarations
 from clipig_core.registry import Registry
@@ -70,14 +70,17 @@ def test_configs_run(block: str, caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records  # such as words that the model does not know
 
 
-@pytest.mark.parametrize("hook", KINDS.values())
+@pytest.mark.parametrize("hook", [kind.hook for kind in KINDS.values()])
 def test_hooks_are_explained(hook: str) -> None:
     assert f"`{hook}`" in EXPANDED["docs/plugins.md"]
 
 
 def test_commands_and_options_are_listed() -> None:
     page = EXPANDED["docs/reference/command-line.md"]
-    for name, command in cli.commands.items():
+    context = click.Context(cli, obj=Registry())
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command
         assert f"## clipig {name}\n" in page
         options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
         for name in [name for option in options for name in option.opts]:
@@ -93,7 +96,9 @@ def test_modules_are_listed(module: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_components_are_listed(kind: str) -> None:
     everything = "\n".join(EXPANDED.values())
-    heads = {name for line in re.findall(r"^## (.+)$", everything, re.MULTILINE) for name in line.split(", ")}
+    heads = {
+        name for line in re.findall(r"^## (?:clipig )?(.+)$", everything, re.MULTILINE) for name in line.split(", ")
+    }
     assert {c.name for c in BUILT_IN if c.kind == kind} <= heads
 
 
@@ -129,7 +134,11 @@ def test_parameters_of_the_reference_are_declared(name: str) -> None:
         case ["targets", parameter]:
             assert parameter in declarations(config.Target)
         case ["targets", "features", parameter]:
-            assert parameter in {*declarations(config.Feature), *REGISTRY.names("feature")}
+            assert parameter in {
+                *declarations(config.Feature),
+                *config.named_values(REGISTRY),
+                *REGISTRY.names("feature"),
+            }
         case ["targets", "transforms", transform, *rest]:
             assert {*rest} <= params("transform", transform).keys()
         case ["targets", "constraints", constraint, *rest]:

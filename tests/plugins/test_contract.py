@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from clipig_core import testing
 from clipig_core.clip_encoder import CLIP
-from clipig_core.hooks import KINDS
+from clipig_core.kinds import KINDS
 from clipig_core.registry import Component
 from tests.core.support import image_file
 from tests.plugins.components import (
