@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,10 @@ class _Run(click.Command):
 
 
 @click.command(cls=_Run)
-@click.argument("configs", nargs=-1, required=True, metavar="CONFIG...")
+@click.argument("configs", nargs=-1, metavar="CONFIG...")
+@click.option("--look", help="A ready-made config to start from; 'clipig plugins' lists them.")
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
@@ -45,32 +49,61 @@ class _Run(click.Command):
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
 @click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
-def run(configs: tuple[str, ...], repeat: int, **options: str | None) -> None:
+def run(
+    configs: tuple[str, ...],
+    repeat: int,
+    variables: tuple[str, ...],
+    changes: tuple[str, ...],
+    **options: str | None,
+) -> None:
     """Make a picture from one or more YAML configs.
 
     Configs are merged from left to right; '-' reads standard input; options win over all files. The picture is saved
-    as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten. A picture that clipig
-    made can be given as a config: its own is read from it.
+    as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten; the path goes to
+    standard output. A picture that clipig made can be given as a config: its own is read from it.
+
+    \b
+    clipig run --look object --var text=fox
+    clipig run fox.yaml -e 100 --set targets.0.weight=2
     """
     from clipig_core.config import read
     from clipig_core.nodes import read_yaml
     from clipig_core.registry import Registry
 
-    text = ("output", "model", "optimizer", "device")
+    if not configs and not options["look"]:
+        raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
         for name, value in options.items()
         if value is not None
     }
-    stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
+    if variables:
+        given["vars"] = dict(pair(variable, "--var") for variable in variables)
+    stem = "clipig" if not configs or configs[-1] == "-" else Path(configs[-1]).stem
+    if variables and not configs:
+        stem = slug(given["vars"].get("text", "")) or options["look"]
     registry = Registry()
-    config = read(configs, given, registry)
+    config = read(configs, given, registry, [pair(change, "--set") for change in changes])
     seed = config.constant("seed")
     for number in range(repeat):
         if number:
             config.set("seed", None if seed is None else seed + number)
         if not make(config, stem):
             raise click.exceptions.Exit(INTERRUPTED)
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """`NAME=VALUE`, split."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.UsageError(f"'{option} {text}' has no '='; write {option} NAME=VALUE.")
+    return name.strip(), value
+
+
+def slug(text: str) -> str:
+    """A name for files: `red-fox` for `Red fox!`."""
+    return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
 def make(config: Config, stem: str) -> bool:
@@ -100,6 +133,8 @@ def make(config: Config, stem: str) -> bool:
                     raise failure
             if verbose:
                 say(f"saved {output.image}")
+            with contextlib.suppress(OSError):
+                click.echo(output.image)
             if result.error:
                 raise result.error
             return not result.stopped

@@ -347,8 +347,12 @@ class Config:
 DEFAULT = Place("default")
 
 
-def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -> Config:
+def read(
+    files: Sequence[str], options: Mapping[str, Any], registry: Registry, changes: Sequence[tuple[str, str]] = ()
+) -> Config:
     """The config of some YAML files (`-` is standard input) and the options of the command line, which win.
+
+    `changes` set single parameters in the end, `targets.0.weight` to a YAML text.
 
     A `look` is the beginning of a config, on which the files are merged; `{{name}}` in any text is then replaced by the
     variable of this name in `vars`.
@@ -368,7 +372,34 @@ def read(files: Sequence[str], options: Mapping[str, Any], registry: Registry) -
         place = Place(f"--{name.replace('_', '-')}")
         nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
     lists = [*LISTS, *keys(registry, Stands.RUN_LIST)]
-    return check(filled_in(merge([*_look(merge(nodes, lists), registry), *nodes], lists)), registry)
+    document = merge([*_look(merge(nodes, lists), registry), *nodes], lists)
+    for path, text in changes:
+        document = override(document, path, read_yaml(text, f"--set {path}"))
+    return check(filled_in(document), registry)
+
+
+def override(node: Node, path: str, value: Node) -> Node:
+    """A document with another value at a dotted path, such as `targets.0.weight`; missing mappings are made.
+
+    Raises:
+        InputError: a part of the path is no number of an element, or leads into something that has no parts.
+    """
+    name, _, rest = path.partition(".")
+
+    def inside(child: Node | None) -> Node:
+        return override(child or Node({}, value.place), rest, value) if rest else value
+
+    if isinstance(node.value, dict | None):
+        before = node.value or {}
+        return replace(node, value=before | {name: inside(before.get(name))}, keys={name: value.place} | node.keys)
+    if isinstance(node.value, list):
+        if not name.isdecimal() or int(name) >= len(node.value):
+            known = f"the elements are numbered 0 to {len(node.value) - 1}" if node.value else "the list is empty"
+            raise InputError(Problem(f"there is no element '{name}'", value.place, known))
+        elements = list(node.value)
+        elements[int(name)] = inside(elements[int(name)])
+        return replace(node, value=elements)
+    raise InputError(Problem(f"'{name}' is looked for in {node.describe()}", value.place, "a path names parameters"))
 
 
 def _look(node: Node, registry: Registry) -> list[Node]:

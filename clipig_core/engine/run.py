@@ -268,24 +268,20 @@ class Run:
         for index, config in enumerate(self.config.targets):
             if not context.active(config.values, f"targets/{index}"):
                 continue
-            name, encoder = (
-                self._encoder(config.model or self.config.choices["model"]) if config.features else ("", None)
-            )
-            features = []
-            for number, feature in enumerate(config.features):
-                what = (feature.source.name, str(feature.source.dump()))
-                try:
-                    assert encoder
-                    features.append(self._feature(number, feature, encoder))
-                    known.add(what)
-                except InputError as error:
-                    missing.append((feature, name, error))
+            encoder, features = None, []
+            if config.features:
+                name, encoder = self._encoder(config.model or self.config.choices["model"])
+                for number, feature in enumerate(config.features):
+                    try:
+                        features.append(self._feature(number, feature, encoder))
+                        known.add(_what(feature))
+                    except InputError as error:
+                        missing.append((feature, name, error))
             targets.append(Target(index, config, encoder, features))
         problems = []
         for feature, name, error in missing:
-            what = (feature.source.name, str(feature.source.dump()))
-            if what in known:
-                log.warning("left to the other targets, as the model %s does not know it: %s", name, what[1])
+            if _what(feature) in known:
+                log.warning("the model %s does not know '%s', which is left to the others", name, _what(feature)[1])
             else:
                 problems += error.problems
         if problems:
@@ -377,6 +373,11 @@ class Run:
         else:
             mean, count = self._mean
             self._mean = (mean + (image - mean) / (count + 1), count + 1)
+
+
+def _what(feature: FeatureConfig) -> tuple[str, str]:
+    """The source of a feature, and what the user wrote for it."""
+    return feature.source.name, str(feature.source.values["value"].source)
 
 
 def _epochs(span: FrameTime, epochs: int) -> int:

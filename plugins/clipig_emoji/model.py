@@ -10,13 +10,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from clipig_core import InputError
 from clipig_core.clip_encoder import CLIP, VOCABULARY, ClipEncoder, clip, rebuild
 
 log = logging.getLogger("clipig")
 
 
 class EmojiEncoder(ClipEncoder):
-    """A CLIP model that says which words it never learnt."""
+    """A CLIP model that says which words it never learnt, and refuses texts of nothing else."""
 
     def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype, known: frozenset[int]) -> None:
         super().__init__(model, device, dtype)
@@ -25,6 +26,8 @@ class EmojiEncoder(ClipEncoder):
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         for text in texts:
             unknown = [word for word in text.split() if not self._knows(word)]
+            if unknown and len(unknown) == len(text.split()):
+                raise InputError(f"the emoji model knows none of these words: {', '.join(unknown)}")
             if unknown:
                 log.warning("the emoji model does not know: %s", ", ".join(unknown))
         return super().encode_text(texts)

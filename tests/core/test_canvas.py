@@ -96,11 +96,14 @@ def test_resize_keeps_parameters_moments_and_what_is_seen(canvas: Canvas, interp
     assert canvas.image().shape == (1, 3, 24, 40)
     assert [id(p) for p in canvas.parameters()] == [id(p) for p in parameters]
     for parameter in parameters:
+        assert parameter.requires_grad
         state = optimizer.state[parameter]
+        if hasattr(canvas, "remap"):
+            assert not state  # it begins afresh
+            continue
         assert state["exp_avg"].shape == state["exp_avg_sq"].shape == parameter.shape
         assert state["exp_avg_sq"].min() >= 0
         assert state["exp_avg"].abs().sum() > 0
-        assert parameter.requires_grad
     assert (resample(canvas.image().detach(), 20, 12) - before).abs().mean() < 0.06
     darker = canvas.image().mean().item()
     optimizer.zero_grad()

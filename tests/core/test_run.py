@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -205,14 +206,14 @@ targets:
 - transforms: [{random_crop: 9}, blur]
   features: [{text: x}]
 - start: 50%
-  transforms: [{center_crop: 4}, {crop: 2 2 3 3}]
+  transforms: [{center_crop: 4}, {crop: 4 2 3 3}]
   constraints: [blur]
 - transforms: [{center_crop: 4}]
   constraints: [{blur: 5}, {blur: 9}, {blur: 9 + t}]
 - active: false
-  transforms: [{center_crop: 99}]
+  transforms: [{random_crop: 99}]
   constraints: [blur]
-- transforms: [{pad: epoch}, {center_crop: 9}]
+- transforms: [{pad: epoch}, {random_crop: 9}]
   constraints: [blur]
 postproc: [{blur: 99}]
 """
@@ -275,7 +276,7 @@ def test_a_component_that_breaks_its_contract_is_named(
 def test_a_transform_that_changes_the_resolution_in_secret_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(HEAD + "targets: [{constraints: [blur]}]\npostproc: [blur]")
     component = run.config.postproc[0].transforms[0].component
-    monkeypatch.setattr(component, "function", lambda images, **_: images[:, :, 1:])
+    monkeypatch.setattr(component, "loaded", lambda images, **_: images[:, :, 1:])
     with pytest.raises(PluginError, match="changed the resolution"):
         next(iter(run))
 
@@ -518,3 +519,44 @@ def test_a_target_may_leave_colours_to_others() -> None:
     for color in (0, 0.25):
         moved = one_step(f"- {{color: {color}, features: [{{text: x}}]}}\n")
         torch.testing.assert_close(moved, gray + color * (plain - gray), rtol=0, atol=1e-5)
+
+
+class Knowing(LinearEncoder):
+    """A model that knows some texts, and says so of all others."""
+
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        for text in texts:
+            if text not in self.texts:
+                raise InputError(f"no word is known of '{text}'")
+        return super().encode_text(texts)
+
+
+def test_a_feature_that_only_some_models_know_is_left_to_them(caplog: pytest.LogCaptureFixture) -> None:
+    text = "targets: [{name: a, features: [{text: x}]}, {name: b, model: emoji, features: [{text: x}]}]"
+    with caplog.at_level(logging.WARNING, "clipig"):
+        run = run_of(HEAD.replace("model: emoji", "model: RN50") + text, Knowing(AXES))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the model emoji does not know 'x', which is left to the others"
+    ]
+    assert [len(target.features) for target in run.targets] == [1, 0]
+    assert [len(result.features) for result in next(run).targets] == [1, 0]
+
+
+def test_a_feature_that_no_model_knows_is_an_error() -> None:
+    text = "targets: [{features: [{text: zz}]}, {model: emoji, features: [{text: zz}]}]"
+    problems = problems_of(lambda: run_of(HEAD.replace("model: emoji", "model: RN50") + text, Knowing(AXES)))
+    assert [problem.message for problem in problems] == [
+        "no word is known of 'zz'",
+        "the emoji model knows none of these words: zz",
+    ]
+    assert [problem.place and problem.place.line for problem in problems] == [5, 5]
+
+
+def test_each_model_has_one_pass_for_all_its_targets() -> None:
+    own = LinearEncoder(AXES)
+    text = "targets:\n" + "- {batch_size: 3, features: [{text: x}], transforms: [{noise: .1}]}\n" * 2
+    text += "- {model: emoji, batch_size: 2, features: [{text: strawberry}], transforms: [{noise: .1}]}\n"
+    run = run_of(HEAD.replace("model: emoji", "model: RN50") + text, own)
+    next(run)
+    assert list(run.encoders) == ["RN50", "emoji"]
+    assert own.passes[-1] == 6
