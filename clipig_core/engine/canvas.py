@@ -31,9 +31,9 @@ class Canvas(Protocol):
     def resize(self, width: int, height: int, interpolation: str) -> None:
         """Change the resolution; `interpolation` is cubic, linear or nearest. Called without gradients.
 
-        A method `remap(moment, parameter) -> Tensor | None` may say what becomes of the optimizer's memory of a
-        parameter whose shape changed: a tensor of its new shape, or None to let the optimizer begin afresh. Without it,
-        memories of four dimensions are resized, and all others are dropped.
+        A method `remap(moment, parameter) -> Tensor | None` may say what becomes of the optimizer's memory of each
+        parameter: a tensor of its new shape, or None to let the optimizer begin afresh. Without it, memories of four
+        dimensions are resized with their parameters, and all others are dropped.
         """
 
 
@@ -43,10 +43,11 @@ def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height:
     parameters = list(canvas.parameters())
     shapes = [parameter.shape for parameter in parameters]
     canvas.resize(width, height, interpolation)
-    remap = getattr(canvas, "remap", _resized)
+    own = getattr(canvas, "remap", None)
+    remap = own or _resized
     for parameter, before in zip(parameters, shapes, strict=True):
         parameter.grad = None
-        if parameter.shape == before:
+        if parameter.shape == before and not own:
             continue
         memory = optimizer.state.get(parameter, {})
         moments = {name: value for name, value in memory.items() if isinstance(value, Tensor) and value.shape == before}
