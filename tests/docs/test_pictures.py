@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from clipig_core.registry import Registry
 
@@ -19,6 +20,8 @@ KINDS = ("transform", "constraint")
 BUILT_IN = [c for plugin in Registry().plugins if plugin.built_in for c in plugin.components if c.kind in KINDS]
 NAMES = [(c.kind, c.name) for c in BUILT_IN]
 WITHOUT_EFFECT = {("constraint", "noise")}  # image and noisy image move alike, so that its gradient is zero
+FAINT = {("transform", "less_purple"): 0.0002}  # the drawing has hardly any
+SOME = {("transform", "random_flip")}  # leaves other views as they are
 VISIBLE = 0.02  # mean difference of values
 
 
@@ -57,9 +60,17 @@ def test_the_effect_can_be_seen(pictures: Any, kind: str, name: str) -> None:
     if (kind, name) in WITHOUT_EFFECT:
         assert after.equal(before)
     else:
-        assert after.shape[2:] != before.shape[2:] or (after - before).abs().mean((1, 2, 3)).min() > VISIBLE
+        assert after.shape[2:] != before.shape[2:] or changed(kind, name, before, after) > FAINT.get(
+            (kind, name), VISIBLE
+        )
     first, *others = after
     assert not any(view.equal(first) for view in others)
+
+
+def changed(kind: str, name: str, before: Tensor, after: Tensor) -> float:
+    """The mean change of values in the view that changed least; or most, where some may stay."""
+    views = (after - before).abs().mean((1, 2, 3))
+    return float(views.max() if (kind, name) in SOME else views.min())
 
 
 @pytest.mark.parametrize(("kind", "name"), [("transform", "noise"), ("constraint", "blur")])
