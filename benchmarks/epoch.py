@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from benchmarks.cases import Case, cases, count_views, passes
 from benchmarks.session import Session
 from benchmarks.tables import Table
-from clipig_core.clip_encoder import CLIP, MEAN, STD, load_checkpoint
-from clipig_emoji.model import load
+from clipig_clip.emoji import load
+from clipig_clip.encoder import CLIP, MEAN, STD, load_checkpoint
 
 
 def measure(session: Session) -> Iterator[Table]:

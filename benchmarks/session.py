@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from clipig_core.clip_encoder import CLIP
+from clipig_clip.encoder import CLIP
 from clipig_core.config import Config, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place

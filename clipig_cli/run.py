@@ -56,7 +56,7 @@ def run(
     changes: tuple[str, ...],
     **options: str | None,
 ) -> None:
-    """Make a picture from one or more YAML configs.
+    r"""Make a picture from one or more YAML configs.
 
     Configs are merged from left to right; '-' reads standard input; options win over all files. The picture is saved
     as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten; the path goes to
@@ -78,11 +78,13 @@ def run(
         for name, value in options.items()
         if value is not None
     }
-    if variables:
-        given["vars"] = dict(pair(variable, "--var") for variable in variables)
-    stem = "clipig" if not configs or configs[-1] == "-" else Path(configs[-1]).stem
-    if variables and not configs:
-        stem = slug(given["vars"].get("text", "")) or options["look"]
+    wanted = dict(pair(variable, "--var") for variable in variables)
+    if wanted:
+        given["vars"] = wanted
+    if configs:
+        stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
+    else:
+        stem = slug(wanted.get("text", "")) or str(options["look"])
     registry = Registry()
     config = read(configs, given, registry, [pair(change, "--set") for change in changes])
     seed = config.constant("seed")

@@ -1,6 +1,6 @@
 """The core of clipig, and what plugin authors need. Importing it loads neither torch nor any plugin."""
 
-from clipig_core.errors import ClipigError, InputError, PluginError, RunError
+from clipig_core.errors import ClipigError, InputError, PluginError, Problem, RunError
 from clipig_core.hooks import hookimpl
 from clipig_core.kinds import Entry
 from clipig_core.params import File, Floats2, Floats3, Floats4, Ints2, Param, Resized
@@ -16,6 +16,7 @@ __all__ = [
     "Ints2",
     "Param",
     "PluginError",
+    "Problem",
     "Resized",
     "RunError",
     "hookimpl",

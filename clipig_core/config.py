@@ -617,7 +617,9 @@ class _Checker(_Collector):
 
     def config(self, node: Node) -> Config:
         choices, lists = keys(self.registry, Stands.RUN_CHOICE), keys(self.registry, Stands.RUN_LIST)
-        settings = self.section(node, Settings, also=(*choices, *lists, "targets", "postproc", "finish", "init", "vars", "look"))
+        settings = self.section(
+            node, Settings, also=(*choices, *lists, "targets", "postproc", "finish", "init", "vars", "look")
+        )
         if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",

@@ -120,7 +120,9 @@ _SYNTAX = (
     *_COMPARE,
 )
 _WHOLE_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
-_WHOLE_FUNCTIONS = frozenset({"int", "floor", "ceil", "trunc", "randint", "factorial", "comb", "perm", "gcd", "lcm", "isqrt"})
+_WHOLE_FUNCTIONS = frozenset(
+    {"int", "floor", "ceil", "trunc", "randint", "factorial", "comb", "perm", "gcd", "lcm", "isqrt"}
+)
 _PASSING_FUNCTIONS = frozenset({"abs", "min", "max"})
 """Functions whose results are whole numbers, always or for whole numbers."""
 
@@ -217,7 +219,9 @@ def _check_node(node: ast.AST, allowed: frozenset[str], functions: Functions) ->
         raise ExpressionError("unpacking is not allowed in an expression", offset)
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and node.func.attr == "get":
-            raise ExpressionError("'.get' is not allowed in an expression; write 'a if c else b', or '{...}[key]'", offset)
+            raise ExpressionError(
+                "'.get' is not allowed in an expression; write 'a if c else b', or '{...}[key]'", offset
+            )
         if not isinstance(node.func, ast.Name):
             raise ExpressionError("only functions can be called, by their name", offset)
         if node.keywords:

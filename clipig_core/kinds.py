@@ -479,7 +479,18 @@ def _config_names() -> frozenset[str]:
     from clipig_core import config
 
     sections = (config.Settings, config.Target, config.Feature)
-    return frozenset(["init", "targets", "postproc", "finish", "vars", "look", "model", *(name for one in sections for name in declarations(one))])
+    return frozenset(
+        [
+            "init",
+            "targets",
+            "postproc",
+            "finish",
+            "vars",
+            "look",
+            "model",
+            *(name for one in sections for name in declarations(one)),
+        ]
+    )
 
 
 def first_sentence(doc: str) -> str:

@@ -343,7 +343,6 @@ class Value:
             raise ValueError(f"{len(finished)} values given, {' or '.join(map(str, lengths))} needed, or one for all")
         return tuple(finished)
 
-
     def _held(self, result: Any, variables: Mapping[str, Any]) -> Any:
         """The result of an expression, held at the bounds of the parameter, with one warning."""
         if isinstance(result, bool) or not isinstance(result, int | float):
@@ -355,7 +354,9 @@ class Value:
             self._warned.append(True)
             when = f" in epoch {variables['epoch']:g}" if "epoch" in variables else ""
             name, place = self.declaration.name, self.node.place
-            log.warning("%s: %s: %s is out of range%s, and is held at %s", place, name, _short(result), when, _short(held))
+            log.warning(
+                "%s: %s: %s is out of range%s, and is held at %s", place, name, _short(result), when, _short(held)
+            )
         return held
 
 

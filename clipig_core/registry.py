@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -229,7 +228,7 @@ class Registry:
             return
         kinds = kinds_of(hooks_of_plugin.clipig_kinds(), self.kinds)
         specifications = {kind.hook: hooks.specification(kind) for kind in kinds.values()}
-        self._manager.add_hookspecs(SimpleNamespace(**specifications))
+        self._manager.add_hookspecs(type("Hooks", (), specifications))
         self.kinds |= kinds
 
     def _provide(self, plugin: Plugin) -> None:

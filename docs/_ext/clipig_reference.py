@@ -19,7 +19,7 @@ import click
 from clipig_cli import cli
 from clipig_cli.documentation import documentation
 from clipig_core import config
-from clipig_core.kinds import COMMAND, CONSTRAINT, TRANSFORM, Kind, Stands
+from clipig_core.kinds import COMMAND, CONSTRAINT, KINDS, TRANSFORM, Kind, Stands
 from clipig_core.params import Declaration, declarations
 from clipig_core.registry import Component, Registry
 from clipig_core.schedule import FrameTime
@@ -34,13 +34,15 @@ MARKER = re.compile(r"^```\{clipig-(?P<what>\w+)\} ?(?P<argument>.*)\n```$", re.
 
 def _has_example(component: Component) -> bool:
     """Whether it is the one of its function's names under which the reference shows an example."""
-    same = [c for c in _built_in(component.kind) if c.target == component.target and not c.alias_of]
+    same = [c for c in _shown_of(component.kind) if c.target == component.target and not c.alias_of]
     usual = [c for c in same if c.entry.default or c.name == c.target.rpartition(":")[2]]
     return component is (usual or same)[-1 if usual else 0]
 
 
-def _built_in(kind: str) -> list[Component]:
-    return [c for plugin in REGISTRY.plugins if plugin.built_in for c in plugin.components if c.kind == kind]
+def _shown_of(kind: str) -> list[Component]:
+    """The built-in components of a kind; of a kind that another distribution brings, all."""
+    found = [c for plugin in REGISTRY.plugins for c in plugin.components if c.kind == kind and not c.error]
+    return [c for c in found if c.plugin.built_in or kind not in KINDS]
 
 
 def expand(text: str) -> str:
@@ -51,7 +53,7 @@ def expand(text: str) -> str:
 def components(kind: str) -> str:
     """A section for each built-in component of a kind; those that are one function share it."""
     by_function: dict[str, list[Component]] = {}
-    for component in sorted(_built_in(kind), key=lambda c: (c.name.startswith("."), c.name.lower())):
+    for component in sorted(_shown_of(kind), key=lambda c: (c.name.startswith("."), c.name.lower())):
         by_function.setdefault(component.target, []).append(component)
     if not by_function:
         return "None comes with clipig yet; a [plugin](../plugins.md) of yours can have one."
@@ -128,7 +130,7 @@ def commands(_: str) -> str:
     """The commands with their arguments and options."""
     context = click.Context(cli, info_name="clipig", **cli.context_settings)
     parts = [_options(cli, context)]
-    plugged = {component.name: component.loaded for component in _built_in(COMMAND.name)}
+    plugged = {component.name: component.loaded for component in _shown_of(COMMAND.name)}
     for name, command in sorted({**cli.commands, **plugged}.items()):
         inner = click.Context(command, parent=context, info_name=name)
         usage = " ".join(command.collect_usage_pieces(inner))

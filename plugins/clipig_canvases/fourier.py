@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipig_canvases.colors import Colors, Decorrelated
 from clipig_core import Param
-from clipig_core.imaging.resample import resample
+from clipig_core.kit import resample
 
 
 def fourier(

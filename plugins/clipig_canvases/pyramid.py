@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clipig_canvases.colors import Colors, Decorrelated, Independent
 from clipig_core import Param
-from clipig_core.imaging.resample import resample
+from clipig_core.kit import resample
 
 Planes = Annotated[int, Param("Number of planes, in geometric steps from one pixel to all.", min=1, max=64)]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipig_core.imaging.resample import resample
+from clipig_core.kit import resample
 
 
 def rgb(width: int, height: int, device: torch.device) -> Rgb:

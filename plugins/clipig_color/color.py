@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Floats3, Param
-from clipig_core.engine.device import numbers
+from clipig_core.kit import numbers
 
 
 def keep_color(

@@ -8,7 +8,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import adjust_contrast
 
 from clipig_core import Param
-from clipig_core.penalty import Above, Below, Loss, beyond
+from clipig_core.kit import Above, Below, Loss, beyond
 
 
 def contrast(

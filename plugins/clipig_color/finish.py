@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.engine.device import numbers
+from clipig_core.kit import numbers
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """How bright red, green and blue are to the eye (ITU-R BT.601)."""

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Param
-from clipig_core.engine.device import numbers
-from clipig_core.penalty import Loss, difference
+from clipig_core.kit import Loss, difference, numbers
 
 
 def keep_normalized(

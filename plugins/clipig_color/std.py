@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clipig_core.penalty import Above, Below, Loss, beyond
+from clipig_core.kit import Above, Below, Loss, beyond
 
 
 def limit_std(images: Tensor, above: Above = None, below: Below = None, loss: Loss = "l2") -> Tensor:

@@ -7,8 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import File, Param
-from clipig_core.engine.encoder import Encoder, fit
-from clipig_core.imaging.images import read_image
+from clipig_core.kit import Encoder, fit, read_image
 
 
 def image(

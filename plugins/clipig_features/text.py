@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.engine.encoder import Encoder
+from clipig_core.kit import Encoder
 
 
 def text(

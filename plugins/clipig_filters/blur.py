@@ -10,8 +10,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from clipig_core import Floats2, Ints2, Param
-from clipig_core.imaging.resample import Banded, banded, product
-from clipig_core.penalty import Loss, difference
+from clipig_core.kit import Banded, Loss, banded, difference, product
 from clipig_filters.window import windowed
 
 KernelSize = Annotated[

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param
-from clipig_core.engine.device import numbers
-from clipig_core.penalty import Loss, difference
+from clipig_core.kit import Loss, difference, numbers
 
 Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]
 Color = Annotated[Floats3, Param("Red, green and blue in [0, 1]; one number for gray.")]

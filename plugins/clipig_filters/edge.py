@@ -7,8 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Floats3, Param
-from clipig_core.engine.device import numbers
-from clipig_core.penalty import Above, Below, Loss, beyond
+from clipig_core.kit import Above, Below, Loss, beyond, numbers
 from clipig_filters.blur import KernelSize, Sigma, blur
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.imaging.resample import Banded, banded, product
+from clipig_core.kit import Banded, banded, product
 from clipig_filters.window import fitting, windowed
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.engine.device import numbers
+from clipig_core.kit import numbers
 from clipig_filters.blur import blur
 from clipig_filters.window import fitting
 

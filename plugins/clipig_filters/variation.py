@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.engine.device import numbers
+from clipig_core.kit import numbers
 
 _LIGHT = (1 / 3, 1 / 3, 1 / 3)
 _RED_BLUE = (1 / 2, 0, -1 / 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from clipig_core.imaging.resample import Banded
+from clipig_core.kit import Banded
 
 
 def windowed(size: int, weights: Tensor) -> Banded:

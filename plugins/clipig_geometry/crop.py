@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 
 from clipig_core import Floats4, Ints2, Param, Resized
-from clipig_core.imaging.views import Views, lazy
+from clipig_core.kit import Views, lazy
 from clipig_geometry.sampling import Section, uniform
 
 CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)]

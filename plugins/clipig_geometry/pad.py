@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats3, Ints2, Param, Resized
-from clipig_core.engine.device import numbers
+from clipig_core.kit import numbers
 
 
 def pad(

@@ -7,7 +7,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Ints2, Param, Resized
-from clipig_core.imaging.resample import resample
+from clipig_core.kit import resample
 
 
 def resize(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats2, Param
-from clipig_core.imaging.views import Views, lazy
+from clipig_core.kit import Views, lazy
 from clipig_geometry.sampling import Resampled, uniform
 
 

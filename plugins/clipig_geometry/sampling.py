@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.imaging.views import Axis, Views
+from clipig_core.kit import Axis, Views
 
 
 class Section(Views):

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 
 from clipig_core import Floats2, Floats4, Param
-from clipig_core.imaging.views import Views, lazy
+from clipig_core.kit import Views, lazy
 from clipig_geometry.sampling import Rolled, uniform
 
 ShiftRange = Annotated[

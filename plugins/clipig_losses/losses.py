@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.penalty import difference
+from clipig_core.kit import difference
 
 
 def cosine(features: Tensor, target: Tensor) -> Tensor:

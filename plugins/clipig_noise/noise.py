@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from clipig_core import Floats2, Floats3, Ints2, Param
-from clipig_core.engine.canvas import resample
-from clipig_core.engine.device import numbers
-from clipig_core.penalty import Loss, difference
+from clipig_core.kit import Loss, difference, numbers, resample
 
 Std = Annotated[Floats3, Param("Standard deviation for red, green and blue; one number for all.", min=0)]
 

@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import RunError
-from clipig_core.imaging.clamp import clamp_through
-from clipig_core.imaging.resample import resample
+from clipig_core.kit import clamp_through, resample
 from clipig_photo import words
 from clipig_photo.lite import DEPTHS, Lite
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from clipig_core import InputError
-from clipig_core.errors import Problem
+from clipig_core import InputError, Problem
 
 _SMALL = """
 a an the this that some of in on at by with and or from to under over near beside behind before its his her my is are

@@ -86,7 +86,16 @@ def test_names_say_which_variables_are_read() -> None:
     assert not Expression("2 * t", EVERYTHING).constant
 
 
-WHOLE = ["10 * 3", "-7 // 2", "10 if t > .5 else 2", "int(t * 7)", "round(t)", "max(1, 2)", "abs(-3)", "1 if t < .5 else 2.5"]
+WHOLE = [
+    "10 * 3",
+    "-7 // 2",
+    "10 if t > .5 else 2",
+    "int(t * 7)",
+    "round(t)",
+    "max(1, 2)",
+    "abs(-3)",
+    "1 if t < .5 else 2.5",
+]
 FRACTIONS = ["10 * 3.", "9 / 3", "10. if t < .5 else 2", "round(t, 1)", "max(1, t)", "t", "2.5 if t < .5 else 2"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from clipig_core.kinds import KINDS
 from tests.installed.support import Environment, build
 
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+REFERENCE = Path(__file__).parents[2] / "docs" / "_ext" / "clipig_reference.py"
 
 
 @pytest.fixture
@@ -46,8 +48,11 @@ def test_it_is_built_installed_found_tested_used_and_removed(
     assert after.keys() - before.keys() == {name}
     assert (after[name]["distribution"], after[name]["status"]) == (source.name, "ok")
     kinds = {component["kind"] for component in after[name]["components"]}
-    assert kinds == ({"transform"} if name == "soft_glow" else set(KINDS))
+    assert kinds == ({"transform"} if name == "soft_glow" else {*KINDS, "paper"})
     assert environment.clipig("plugins", name, "--strict").returncode == 0
+
+    if name == "sepia":
+        look_at_a_kind_that_it_brings(environment)
 
     tests = tmp_path / "tests"  # where only what is installed can be imported
     shutil.copytree(source / "tests", tests)
@@ -63,6 +68,21 @@ def test_it_is_built_installed_found_tested_used_and_removed(
     done = environment.clipig("run", "example.yaml", folder=tmp_path)
     assert done.returncode == 2
     assert f"unknown transform '{name}'" in done.stderr
+
+
+def look_at_a_kind_that_it_brings(environment: Environment) -> None:
+    """Nothing in clipig knows papers, which are in listing, help, schema and reference all the same."""
+    assert re.search(r"^ +paper +baryta, fibre$", environment.clipig("plugins").stdout, re.MULTILINE)
+    assert "the colour of paper that has seen no light" in environment.clipig("plugins", "paper").stdout
+    assert "\n  paper:\n    baryta: 60\n" in environment.clipig("plugins", "baryta").stdout
+    assert re.search(r"^  toned +What a colour becomes in sepia\.$", environment.clipig("--help").stdout, re.MULTILINE)
+    assert environment.clipig("toned", "1", "0", "0").stdout == "0.433 0.333 0.233\n"
+    paper = json.loads(environment.clipig("schema").stdout)["properties"]["paper"]
+    assert (paper["description"], paper["default"]) == ("The paper: a name, or one name with parameters.", "baryta")
+    code = f"import runpy; made = runpy.run_path({str(REFERENCE)!r}); print(made['kinds'](''), made['components']('paper'))"
+    written = environment.run("-c", code).stdout
+    assert "| `paper` | `clipig_papers` | a choice of the run | the colour of paper that has seen no light |" in written
+    assert "## baryta, fibre\n" in written
 
 
 def test_an_editable_plugin_whose_package_was_renamed(environment: Environment, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from clipig_clip.encoder import CLIP
 from clipig_core import testing
-from clipig_core.clip_encoder import CLIP
 from clipig_core.kinds import KINDS
 from clipig_core.registry import Component
 from tests.core.support import image_file

@@ -16,16 +16,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from clipig_clip import NAMES, named
+from clipig_clip.checkpoint import checkpoint
+from clipig_clip.emoji import EmojiEncoder, emoji
+from clipig_clip.encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_core import InputError, RunError
-from clipig_core.clip_encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_core.config import check
 from clipig_core.downloads import FetchError
 from clipig_core.engine.run import Run
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
-from clipig_emoji.model import EmojiEncoder, emoji
-from clipig_openai import NAMES, named
-from clipig_openai.checkpoint import checkpoint
 
 CPU = torch.device("cpu")
 TINY = (32, 64, 3, 128, 32, 12, 49408, 64, 1, 1)  # a ViT: 64x64 pixels, 12 tokens
@@ -64,7 +64,7 @@ def test_the_names_are_those_of_clip() -> None:
 
 
 def test_the_bundled_weights_are_small() -> None:
-    assert (files("clipig_emoji") / "weights.safetensors").stat().st_size < 15_000_000  # type: ignore[attr-defined]
+    assert (files("clipig_clip") / "weights.safetensors").stat().st_size < 15_000_000  # type: ignore[attr-defined]
 
 
 def test_the_bundled_model_tells_things_apart(bundled: EmojiEncoder) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from clipig_core import hookimpl
+from clipig_core.kinds import Entry
 
 
 @hookimpl
@@ -41,3 +42,38 @@ def clipig_canvases() -> Mapping[str, str]:
 @hookimpl
 def clipig_models() -> Mapping[str, str]:
     return {"old_film": "clipig_sepia.model:old_film"}
+
+
+@hookimpl
+def clipig_outputs() -> Mapping[str, str]:
+    return {"proof": "clipig_sepia.output:proof"}
+
+
+@hookimpl
+def clipig_looks() -> Mapping[str, str]:
+    return {"old_portrait": "clipig_sepia:old_portrait.yaml"}
+
+
+@hookimpl
+def clipig_commands() -> Mapping[str, str | Entry]:
+    return {"toned": Entry("clipig_sepia.command:toned", summary="What a colour becomes in sepia.")}
+
+
+@hookimpl
+def clipig_functions() -> Mapping[str, str]:
+    return {"film": "clipig_sepia.function:film"}
+
+
+@hookimpl
+def clipig_launchers() -> Mapping[str, str]:
+    return {"darkroom": "clipig_sepia.launcher:darkroom"}
+
+
+@hookimpl
+def clipig_kinds() -> Mapping[str, str]:
+    return {"paper": "clipig_sepia.kind:PAPER"}
+
+
+@hookimpl
+def clipig_papers() -> Mapping[str, str | Entry]:
+    return {"baryta": Entry("clipig_sepia.paper:baryta", aliases=("fibre",), default=True)}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import torch
 from clipig_core import Param
-from clipig_core.engine.canvas import resample
+from clipig_core.kit import resample
 from torch import Tensor
 
 

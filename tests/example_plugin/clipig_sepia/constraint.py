@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipig_core.penalty import Loss, difference
+from clipig_core.kit import Loss, difference
 from torch import Tensor
 
 from clipig_sepia.sepia import sepia

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import torch.nn.functional as F
 from clipig_core import Param
-from clipig_core.engine.encoder import Encoder
+from clipig_core.kit import Encoder
 from torch import Tensor
 
 

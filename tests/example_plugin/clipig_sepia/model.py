@@ -7,7 +7,7 @@ from typing import Annotated
 
 import torch
 from clipig_core import InputError, Param
-from clipig_core.engine.encoder import Encoder
+from clipig_core.kit import Encoder
 from clipig_core.registry import Registry
 from torch import Tensor
 

@@ -13,8 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from clipig_clip.towers import image_tower
 from clipig_core.errors import InputError
-from clipig_core.towers import image_tower
 
 with warnings.catch_warnings(action="ignore"):  # clip-anytorch imports the deprecated pkg_resources
     import clip
@@ -33,7 +33,7 @@ VOCABULARY = 49408
 class ClipEncoder:
     """A CLIP model with frozen weights (an `Encoder`).
 
-    The image tower is computed in `dtype` (see `clipig_core.towers`), the text tower in float32. The model given is
+    The image tower is computed in `dtype` (see `clipig_clip.towers`), the text tower in float32. The model given is
     taken apart.
     """
 

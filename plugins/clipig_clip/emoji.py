@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from clipig_clip.encoder import CLIP, VOCABULARY, ClipEncoder, clip, rebuild
 from clipig_core import InputError
-from clipig_core.clip_encoder import CLIP, VOCABULARY, ClipEncoder, clip, rebuild
 
 log = logging.getLogger("clipig")
 
@@ -45,7 +45,7 @@ def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
 
 def load(name: str = "emoji") -> tuple[CLIP, frozenset[int]]:
     """The model, and the tokens that it knows."""
-    with as_file(files("clipig_emoji") / "weights.safetensors") as path:
+    with as_file(files("clipig_clip") / "emoji.safetensors") as path:
         state = load_file(path)
     tokens = state.pop("token_embedding.tokens")
     compact = state["token_embedding.weight"]

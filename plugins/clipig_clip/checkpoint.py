@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from clipig_core.clip_encoder import ClipEncoder, load_checkpoint
+from clipig_clip.encoder import ClipEncoder, load_checkpoint
 
 
 def checkpoint(name: str, device: torch.device, dtype: torch.dtype) -> ClipEncoder:

@@ -1,4 +1,4 @@
-"""Train the emoji model from the registries to `weights.safetensors`.
+"""Train the emoji model from the registries to `emoji.safetensors`.
 
     python train.py clean     # 1. image tower as a classifier
     python train.py robust    # 2. the same under attack
@@ -281,8 +281,8 @@ def export(args: argparse.Namespace, data: Dataset, log: Log) -> None:
     state["token_embedding.weight"] = state["token_embedding.weight"][:-1]
     state = {name: tensor.half().contiguous() for name, tensor in state.items() if tensor.is_floating_point()}
     state["token_embedding.tokens"] = saved["tokens"].int()
-    save_file(state, args.out / "weights.safetensors", metadata={"format": "pt"})
-    log(megabytes=round((args.out / "weights.safetensors").stat().st_size / 1e6, 2))
+    save_file(state, args.out / "emoji.safetensors", metadata={"format": "pt"})
+    log(megabytes=round((args.out / "emoji.safetensors").stat().st_size / 1e6, 2))
 
 
 STAGES = {"clean": train_image, "robust": train_image, "text": train_text, "export": export}

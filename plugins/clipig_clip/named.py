@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from clipig_clip.encoder import ClipEncoder, clip, rebuild
 from clipig_core import RunError
-from clipig_core.clip_encoder import ClipEncoder, clip, rebuild
-from clipig_core.downloads import FetchError, fetch
+from clipig_core.kit import FetchError, fetch
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 24 * 3600.0

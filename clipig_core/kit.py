@@ -1,0 +1,39 @@
+"""What plugins compute with: tensors that are views of a picture, resampling, penalties, and the protocols of core.
+
+Together with `clipig_core` and `clipig_core.testing` this is the whole face of clipig for plugins. What lies deeper may
+move; what is here stays, by the rule of the page on stability.
+"""
+
+from clipig_core.downloads import FetchError, fetch
+from clipig_core.engine.canvas import Canvas
+from clipig_core.engine.device import numbers
+from clipig_core.engine.encoder import Encoder, fit
+from clipig_core.imaging.clamp import clamp_through
+from clipig_core.imaging.images import read_image
+from clipig_core.imaging.resample import Banded, banded, product, resample
+from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+from clipig_core.penalty import Above, Below, Loss, beyond, difference
+
+__all__ = [
+    "Above",
+    "Axis",
+    "Banded",
+    "Below",
+    "Canvas",
+    "Encoder",
+    "FetchError",
+    "Loss",
+    "Pixels",
+    "Views",
+    "banded",
+    "beyond",
+    "clamp_through",
+    "difference",
+    "fetch",
+    "fit",
+    "lazy",
+    "numbers",
+    "product",
+    "read_image",
+    "resample",
+]

@@ -1,0 +1,24 @@
+"""The launcher `darkroom`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, TypeVar
+
+from clipig_core import Param
+
+Job, Result = TypeVar("Job"), TypeVar("Result")
+
+
+def darkroom(
+    run: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    trays: Annotated[int, Param("How many pictures are in the making at once.", min=1, max=64)] = 1,
+) -> Iterator[Result]:
+    """Here, a few at a time, in threads.
+
+    Example: 3
+    """
+    with ThreadPoolExecutor(trays) as pool:
+        yield from pool.map(run, jobs)
