@@ -115,8 +115,8 @@ class Target:
     gradient: Annotated[
         Literal["plain", "normalized"],
         Param(
-            "normalized divides the gradient with respect to the picture by its norm before the target's weight: then a "
-            "weight means the same for every word, model and canvas."
+            "normalized divides the gradient with respect to the picture by its norm before the target's weight: "
+            "then a weight means the same for every word, model and canvas."
         ),
     ] = "plain"
     color: Annotated[
@@ -164,6 +164,9 @@ class Stage:
 
 CHOICES = tuple(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_CHOICE)
 """The components that a config picks one of; plugins that bring kinds may add to them, and to `LISTS`."""
+
+PARTS = ("init", "vars", "look", "targets", "postproc", "finish")
+"""What stands in a config beside settings and components."""
 
 SECTIONS = ("init", "vars")
 """Mappings that are merged key by key."""
@@ -617,9 +620,7 @@ class _Checker(_Collector):
 
     def config(self, node: Node) -> Config:
         choices, lists = keys(self.registry, Stands.RUN_CHOICE), keys(self.registry, Stands.RUN_LIST)
-        settings = self.section(
-            node, Settings, also=(*choices, *lists, "targets", "postproc", "finish", "init", "vars", "look")
-        )
+        settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
         if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
             self.problem(
                 f"unknown device '{settings['device'].source}'",

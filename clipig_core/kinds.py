@@ -370,7 +370,7 @@ OPTIMIZER = Kind(
 CANVAS = Kind(
     name="canvas",
     plural="canvases",
-    doc="`canvas(width, height, device, **params) -> clipig_core.engine.canvas.Canvas`: what is trained, and its picture.",
+    doc="`canvas(width, height, device, **params) -> clipig_core.kit.Canvas`: what is trained, and its picture.",
     stands=Stands.RUN_CHOICE,
     meaning="What is trained, and how it becomes a picture.",
     leading=("width", "height", "device"),
@@ -380,7 +380,7 @@ CANVAS = Kind(
 MODEL = Kind(
     name="model",
     plural="models",
-    doc="""`model(name, device, dtype, **params) -> clipig_core.engine.encoder.Encoder`: what compares pictures with words.
+    doc="""`model(name, device, dtype, **params) -> clipig_core.kit.Encoder`: what compares pictures with words.
 
     A name that starts with a dot (`.pt`) stands for files with that ending; the function then gets the path as name.
     """,
@@ -479,18 +479,7 @@ def _config_names() -> frozenset[str]:
     from clipig_core import config
 
     sections = (config.Settings, config.Target, config.Feature)
-    return frozenset(
-        [
-            "init",
-            "targets",
-            "postproc",
-            "finish",
-            "vars",
-            "look",
-            "model",
-            *(name for one in sections for name in declarations(one)),
-        ]
-    )
+    return frozenset([*config.PARTS, "model", *(name for one in sections for name in declarations(one))])
 
 
 def first_sentence(doc: str) -> str:

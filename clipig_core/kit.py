@@ -9,7 +9,7 @@ from clipig_core.engine.canvas import Canvas
 from clipig_core.engine.device import numbers
 from clipig_core.engine.encoder import Encoder, fit
 from clipig_core.imaging.clamp import clamp_through
-from clipig_core.imaging.images import read_image
+from clipig_core.imaging.images import read_image, to_png
 from clipig_core.imaging.resample import Banded, banded, product, resample
 from clipig_core.imaging.views import Axis, Pixels, Views, lazy
 from clipig_core.penalty import Above, Below, Loss, beyond, difference
@@ -36,4 +36,5 @@ __all__ = [
     "product",
     "read_image",
     "resample",
+    "to_png",
 ]

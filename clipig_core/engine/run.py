@@ -279,11 +279,11 @@ class Run:
                         missing.append((feature, name, error))
             targets.append(Target(index, config, encoder, features))
         problems = []
-        for feature, name, error in missing:
+        for feature, name, refusal in missing:
             if _what(feature) in known:
                 log.warning("the model %s does not know '%s', which is left to the others", name, _what(feature)[1])
             else:
-                problems += error.problems
+                problems += refusal.problems
         if problems:
             raise InputError(problems)
         for target in targets:

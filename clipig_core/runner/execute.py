@@ -50,7 +50,7 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        return self.run.epoch >= self.run.epochs
+        return bool(self.run.epoch >= self.run.epochs)
 
 
 @dataclass
