@@ -351,9 +351,12 @@ DEFAULT = Place("default")
 
 
 def read(
-    files: Sequence[str], options: Mapping[str, Any], registry: Registry, changes: Sequence[tuple[str, str]] = ()
+    sources: Sequence[str | Node],
+    options: Mapping[str, Any],
+    registry: Registry,
+    changes: Sequence[tuple[str, str]] = (),
 ) -> Config:
-    """The config of some YAML files (`-` is standard input) and the options of the command line, which win.
+    """The config of some YAML files (`-` is standard input) or documents, and of options, which win.
 
     `changes` set single parameters in the end, `targets.0.weight` to a YAML text.
 
@@ -365,9 +368,9 @@ def read(
     """
     problems: list[Problem] = []
     nodes = []
-    for file in files:
+    for source in sources:
         try:
-            nodes.append(read_file(file))
+            nodes.append(source if isinstance(source, Node) else read_file(source))
         except InputError as error:
             problems += error.problems
     _raise(problems)

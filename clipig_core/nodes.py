@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,17 @@ class Node:
     plain: bool = False
 
     @classmethod
-    def of(cls, value: Any, place: Place) -> Node:
-        """A node for a plain Python value."""
-        if isinstance(value, dict):
-            return cls({key: cls.of(v, place) for key, v in value.items()}, place, dict.fromkeys(value, place))
+    def of(cls, value: Any, place: Place, paths: bool = False) -> Node:
+        """A node for a plain Python value; with `paths`, places inside say how to get there, `config.targets[0]`."""
+
+        def inside(name: str) -> Place:
+            return Place(f"{place.source}{name}") if paths else place
+
+        if isinstance(value, Mapping):
+            names = {str(key): inside(f".{key}") for key in value}
+            return cls({str(key): cls.of(v, names[str(key)], paths) for key, v in value.items()}, place, names)
         if isinstance(value, list | tuple):
-            return cls([cls.of(element, place) for element in value], place)
+            return cls([cls.of(v, inside(f"[{i}]"), paths) for i, v in enumerate(value)], place)
         return cls(value, place)
 
     def plain_value(self) -> Any:

@@ -33,7 +33,7 @@ from clipig_core.schedule import FrameTime, Now
 log = logging.getLogger("clipig")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One finished epoch. Everything is read from the device only when asked for."""
 
@@ -50,6 +50,9 @@ class Step:
     def image(self) -> Tensor:
         """[1, 3, H, W] in [0, 1], as it is now."""
         return self.run.image
+
+    def __repr__(self) -> str:
+        return f"<Step {self.epoch} of {self.now.epochs}, loss {self.loss:.4f}>"
 
     @property
     def loss(self) -> float:
@@ -131,6 +134,10 @@ class Run:
         context = self._context(Now(max(self.start_epoch, self.epoch - 1), self.epochs))
         with torch.no_grad():
             return self._changed(image, self.finishing, context).clamp(0, 1)
+
+    def __repr__(self) -> str:
+        width, height = self.resolution
+        return f"<Run {width}x{height} on {self.device}, epoch {self.epoch} of {self.epochs}>"
 
     def __iter__(self) -> Iterator[Step]:
         return self

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from torch import Tensor
 
@@ -53,7 +54,7 @@ class Progress:
         return bool(self.run.epoch >= self.run.epochs)
 
 
-@dataclass
+@dataclass(repr=False)
 class Result:
     """What came of a run: the picture [1, 3, H, W] in [0, 1], and why it ended before its last epoch, if it did."""
 
@@ -73,6 +74,32 @@ class Result:
         """A row for each feature and constraint that took part."""
         return self.progress.statistics.rows()
 
+    def save(self, path: str | Path) -> Path:
+        """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.
+
+        Raises:
+            FileExistsError: there is a file of this name; nothing is overwritten.
+            RunError: the picture has values that are not finite.
+        """
+        path = Path(path)
+        png = self._repr_png_()
+        with path.open("xb") as file:
+            file.write(png)
+        return path
+
+    def _repr_png_(self) -> bytes:
+        from clipig_core.imaging.images import to_png
+        from clipig_core.runner.provenance import provenance
+
+        return to_png(self.image, {"clipig": provenance(self.progress, self.image)})
+
+    def __repr__(self) -> str:
+        width, height = self.run.resolution
+        end = f", failed: {self.error}" if self.error else ", stopped" if self.stopped else ""
+        loss = "" if self.loss is None else f", loss {self.loss:.4f}"
+        similarity = "" if self.similarity is None else f", similarity {self.similarity:.1f}"
+        return f"<Result {width}x{height}, {self.progress.done} epochs{loss}{similarity}{end}>"
+
     @property
     def loss(self) -> float | None:
         """Of the last epoch."""
@@ -84,10 +111,16 @@ class Result:
         return self.progress.last.similarity if self.progress.last else None
 
 
-def execute(run: Run, observers: Iterable[Observer] = (), stop: Callable[[], bool] = lambda: False) -> Result:
+def execute(
+    run: Run,
+    observers: Iterable[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+    on_step: Callable[[Step], None] | None = None,
+) -> Result:
     """Run all epochs that are left, or until `stop()` is true after one of them.
 
-    An error in the middle does not lose the picture: it is in the result, and observers have their `end`.
+    An error in the middle does not lose the picture: it is in the result, and observers have their `end`. `on_step` is
+    the caller's own: it is called after each epoch, and what it raises is raised here.
 
     Raises:
         ClipigError: the very first epoch failed, so that there is nothing to keep.
@@ -101,6 +134,8 @@ def execute(run: Run, observers: Iterable[Observer] = (), stop: Callable[[], boo
             progress.done, progress.last = progress.done + 1, step
             progress.statistics.add(step)
             followers.tell(lambda observer, step=step: observer.step(step))  # type: ignore[misc]
+            if on_step:
+                on_step(step)
             if stop():
                 stopped = True
                 break

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_looks() -> Mapping[str, str]:
-    return {"object": "clipig_looks:object.yaml"}
+def clipig_looks() -> Mapping[str, str | Entry]:
+    return {"object": Entry("clipig_looks:object.yaml", default=True)}

@@ -1,0 +1,5 @@
+"""`python -m clipig`, where there is no script `clipig`."""
+
+from clipig_cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""What `import clipig` offers to programs and notebooks, in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from clipig_core.config import Config
+from clipig_core.config import read as read_config
+from clipig_core.engine.encoder import Encoder
+from clipig_core.engine.run import Run, Step
+from clipig_core.errors import Place
+from clipig_core.nodes import Node
+from clipig_core.registry import Registry
+from clipig_core.runner.execute import Observer, Result, execute
+
+FILES = (".yaml", ".yml", ".png")
+
+What = str | Path | Mapping[str, Any]
+
+
+def read(*sources: What, registry: Registry | None = None, **settings: Any) -> Config:
+    """The checked config of some sources, merged from left to right, and of settings, which win.
+
+    A source is a mapping, the path of a YAML file or of a picture that clipig made, or else words, which the default
+    look paints. In messages, places inside of a mapping are paths such as `config.targets[0].weight`.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    registry = registry or Registry()
+    config = read_config([_source(source, registry) for source in sources], settings, registry)
+    config.bind()
+    return config
+
+
+def make(
+    *sources: What,
+    model: Encoder | str | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    observers: Iterable[Observer] = (),
+    stop: Callable[[], bool] = lambda: False,
+    **settings: Any,
+) -> Result:
+    """Make a picture; what it can be made of says `read`.
+
+    `model` is a name, or an object with the methods of an `Encoder`, which may serve many pictures; it is that of all
+    targets that do not choose their own. `on_step` is called after each epoch; what it raises ends the run.
+
+    Raises:
+        InputError: the config is wrong.
+        ClipigError: the run failed; with a picture to keep, `Result.error` says so instead.
+    """
+    if isinstance(model, str):
+        settings["model"], model = model, None
+    run = Run(read(*sources, **settings), encoder=model)
+    return execute(run, observers, stop, on_step)
+
+
+def _source(source: What, registry: Registry) -> str | Node:
+    if isinstance(source, Mapping):
+        return Node.of(source, Place("config"), paths=True)
+    if isinstance(source, Path) or source.lower().endswith(FILES):
+        return str(source)
+    words = {"look": registry.default("look"), "vars": {"text": source}}
+    return Node.of(words, Place("words"), paths=True)

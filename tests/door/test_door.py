@@ -1,0 +1,90 @@
+"""`import clipig`: what programs and notebooks use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import clipig
+from tests.core.support import AXES, SIZE, LinearEncoder
+
+CONFIG: dict[str, Any] = {
+    "resolution": SIZE,
+    "epochs": 4,
+    "seed": 3,
+    "targets": [{"batch_size": 2, "features": [{"text": "x"}], "transforms": [{"noise": 0.1}]}],
+}
+
+
+def test_a_picture_from_a_mapping_with_a_model_of_ones_own() -> None:
+    encoder, seen = LinearEncoder(AXES), []
+    result = clipig.make(CONFIG, model=encoder, on_step=lambda step: seen.append((step.epoch, step.loss)))
+    assert [epoch for epoch, _ in seen] == [0, 1, 2, 3]
+    assert result.loss == seen[-1][1]
+    assert result.image.shape == (1, 3, SIZE, SIZE)
+    assert [(row.kind, row.name, row.count) for row in result.statistics] == [("feature", "x", 8)]
+    assert repr(result).startswith(f"<Result {SIZE}x{SIZE}, 4 epochs, loss ")
+    again = clipig.make(CONFIG, model=encoder)
+    assert torch.equal(again.image, result.image)
+
+
+def test_settings_win_and_the_config_is_left_alone() -> None:
+    before = repr(CONFIG)
+    assert clipig.make(CONFIG, model=LinearEncoder(AXES), epochs=2).progress.done == 2
+    assert repr(CONFIG) == before
+
+
+def test_a_saved_picture_can_be_made_again(tmp_path: Path) -> None:
+    encoder = LinearEncoder(AXES)
+    first = clipig.make(CONFIG, model=encoder)
+    path = first.save(tmp_path / "x.png")
+    with Image.open(path) as image:
+        assert image.size == (SIZE, SIZE)
+    assert torch.equal(clipig.make(path, model=encoder).image, first.image)
+    with pytest.raises(FileExistsError):
+        first.save(path)
+    assert first._repr_png_()[:4] == b"\x89PNG"
+
+
+def test_a_mistake_is_named_by_its_path() -> None:
+    config = {**CONFIG, "targets": [{"features": [{"text": "x", "wieght": 2}]}], "epoch": 3}
+    with pytest.raises(clipig.InputError) as caught:
+        clipig.read(config)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "config.epoch: unknown parameter 'epoch' (did you mean 'epochs'?)",
+        "config.targets[0].features[0].wieght: unknown parameter 'wieght' (did you mean 'weight'?)",
+    ]
+
+
+def test_what_on_step_raises_ends_the_run() -> None:
+    def refuse(step: clipig.Step) -> None:
+        raise KeyError(step.epoch)
+
+    with pytest.raises(KeyError, match="0"):
+        clipig.make(CONFIG, model=LinearEncoder(AXES), on_step=refuse)
+
+
+def test_words_are_painted_with_the_default_look() -> None:
+    config = clipig.read("red fox", epochs=2)
+    texts = [feature.source.values["value"].source for target in config.targets for feature in target.features]
+    assert set(texts) == {"red fox"}
+    assert config.constant("epochs") == 2
+
+
+def test_a_run_by_hand() -> None:
+    run = clipig.Run(clipig.read(CONFIG), encoder=LinearEncoder(AXES))
+    assert repr(run) == f"<Run {SIZE}x{SIZE} on {run.device}, epoch 0 of 4>"
+    assert repr(run.step()).startswith("<Step 0 of 4, loss ")
+
+
+def test_importing_it_loads_no_torch() -> None:
+    code = "import clipig, sys; dir(clipig); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-m", "clipig", "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("clipig")
