@@ -4,6 +4,7 @@
     python -m benchmarks epoch precision          some of it
     python -m benchmarks --json now.json          write the figures to a file, too
     python -m benchmarks --compare old.json now.json
+    python -m benchmarks quality --help           how good pictures are
 
 Tables are Markdown. On a machine with a GPU everything is measured twice, on the CPU and on the GPU.
 """
@@ -25,7 +26,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import epoch, memory, precision, profiling, scaling, startup, tables, transforms, waiting
+from benchmarks import epoch, memory, precision, profiling, quality, scaling, startup, tables, transforms, waiting
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
 from clipig_core.errors import ClipigError
@@ -47,6 +48,10 @@ PACKAGES = ("clipig", "torch", "torchvision", "clip-anytorch", "numpy")
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. It ends with code 2 if the arguments are wrong, and with 1 if something fails."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["quality"]:  # about pictures, not about seconds
+        quality.main(arguments[1:])
+        return
     args = parse(arguments)
     if args.compare:
         print(tables.compare(*map(load, args.compare)))
