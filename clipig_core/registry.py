@@ -70,7 +70,7 @@ class Component:
         except (Exception, SystemExit) as error:
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
 
-    @property
+    @cached_property
     def function(self) -> Callable[..., Any]:
         """The function itself.
 
