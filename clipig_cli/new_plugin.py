@@ -14,9 +14,6 @@ FILES = (
 )
 """The files of `template/`: a plugin by the name of sepia, which stands for the new one wherever it is written."""
 
-RESERVED = ("active", "start", "end", "torch")
-"""Keys of a stage of post-processing, and what the tests import."""
-
 
 @click.command("new-plugin")
 @click.argument("name")
@@ -78,7 +75,12 @@ def checked(name: str) -> str:
             Problem(f"'{name}' cannot name a plugin", hint="expected letters, digits and '-', a letter first")
         )
     word = identifier(normal)
-    if keyword.iskeyword(word) or hasattr(builtins, word) or word in RESERVED or word.startswith(("test", "check")):
+    if (
+        keyword.iskeyword(word)
+        or hasattr(builtins, word)
+        or word in {*TRANSFORM.taken(), "torch"}
+        or word.startswith(("test", "check"))
+    ):
         raise InputError(
             Problem(
                 f"'{name}' cannot name a plugin", hint="Python, pytest or a config would take it for something else"

@@ -463,7 +463,7 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
     for name, given in provided.items():
         kind = _attribute(given) if isinstance(given, str) else given
         if not isinstance(kind, Kind) or kind.name != name:
-            raise PluginError(f"the kind {name!r}: {given!r} is not a Kind of that name")
+            raise PluginError(f"what it gives as the kind {name!r} is not a Kind of that name")
         others = [*known.values(), *found.values()]
         words = {"kind", "kinds", *(word for other in others for word in (other.name, other.plural))}
         if not words.isdisjoint((kind.name, kind.plural)):

@@ -70,7 +70,7 @@ class Component:
         except (Exception, SystemExit) as error:
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
 
-    @property
+    @cached_property
     def function(self) -> Callable[..., Any]:
         """The function itself.
 
@@ -374,7 +374,7 @@ class LazyFunction:
 def _components(kind: Kind, name: object, given: object, plugin: Plugin) -> list[Component]:
     """The component that a hook gives a name, under that and its aliases."""
     entry = Entry(given) if isinstance(given, str) else given
-    if not isinstance(name, str) or not isinstance(entry, Entry):
+    if not isinstance(name, str) or not isinstance(entry, Entry) or not isinstance(entry.target, str):
         raise TypeError(f"the {kind} {name!r}: {given!r} is neither a target, such as 'module:function', nor an Entry")
     aliases = [Component(kind, alias, entry, plugin, alias_of=name) for alias in entry.aliases]
     return [Component(kind, name, entry, plugin), *aliases]

@@ -49,7 +49,7 @@ class _Subject:
 
     @property
     def name(self) -> str:
-        name = getattr(self.function, "__name__", repr(self.function))
+        name = str(getattr(self.function, "__name__", None) or getattr(self.function, "name", self.function))
         return name if self.device.type == "cpu" else f"{name} on {self.device}"
 
     def fail(self, found: str, change: str) -> NoReturn:

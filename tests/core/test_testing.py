@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
+import math
+import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import pytest
 import torch
 from torch import Tensor
@@ -20,11 +24,16 @@ from clipig_core.imaging.views import Axis, Views, lazy
 from clipig_core.testing import (
     ContractError,
     check_canvas,
+    check_command,
     check_constraint,
     check_feature,
+    check_function,
+    check_launcher,
+    check_look,
     check_loss,
     check_model,
     check_optimizer,
+    check_output,
     check_plugin,
     check_transform,
 )
@@ -851,6 +860,162 @@ def test_a_model_that_reads_all_of_a_text_need_not_warn() -> None:
     check_model(patient, "small")
 
 
+# Outputs, commands, functions, launchers and looks
+
+
+class Quiet:
+    """An observer that does nothing."""
+
+    def begin(self, _run: Any) -> None: ...
+    def step(self, _step: Any) -> None: ...
+    def end(self, _result: Any) -> None: ...
+
+
+def quiet(target_file: Path) -> Quiet:
+    """Right."""
+    return Quiet()
+
+
+def one_by_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Right."""
+    return map(run, jobs)
+
+
+def double(x: float) -> float:
+    """Right."""
+    return 2 * x
+
+
+@click.command()
+@click.option("--often", help="How often.")
+def greet(often: str) -> None:
+    """Right."""
+
+
+def test_right_ones_of_other_kinds() -> None:
+    check_output(quiet)
+    check_launcher(one_by_one)
+    check_function(double, 3)
+    check_command(greet)
+
+
+@wrong(check_output, "endless: what it returns lacks end")
+def endless(target_file: Path) -> Any:
+    """Wrong."""
+
+    class Observer:
+        begin = step = Quiet.begin
+
+    return Observer()
+
+
+@wrong(check_output, "early: writes before the run begins")
+def early(target_file: Path) -> Quiet:
+    """Wrong."""
+    target_file.touch()
+    return Quiet()
+
+
+@wrong(check_output, "stray: leaves files beside the picture .*: other.txt")
+def stray(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def end(self, _result: Any) -> None:
+            (target_file.parent / "other.txt").touch()
+
+    return Observer()
+
+
+@wrong(check_output, "painter: changes the picture")
+def painter(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def step(self, _step: Any) -> None:
+            _step.image.zero_()
+
+    return Observer()
+
+
+@wrong(check_output, "fails_at_the_end: fails in a run of 0 epochs: ZeroDivisionError")
+def fails_at_the_end(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        count = 0
+
+        def step(self, _step: Any) -> None:
+            self.count += 1
+
+        def end(self, _result: Any) -> None:
+            1 / self.count
+
+    return Observer()
+
+
+@wrong(check_launcher, "all_at_once: returns list, not an iterator")
+def all_at_once(run: Function, jobs: Sequence[Any]) -> list[Any]:
+    """Wrong."""
+    return [run(job) for job in jobs]
+
+
+@wrong(check_launcher, "lazy_one: yields .* run.job. for each job")
+def lazy_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Wrong."""
+    return map(run, jobs[1:])
+
+
+@wrong(check_launcher, "hides: hides that a job failed")
+def hides(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Wrong."""
+    for job in jobs:
+        with contextlib.suppress(Exception):
+            yield run(job)
+
+
+wrong(check_command, "is function, not a command")(double)
+
+
+def test_a_command_explains_its_options() -> None:
+    @click.command()
+    @click.option("--often")
+    def silent(often: str) -> None:
+        """Wrong."""
+
+    with pytest.raises(ContractError, match="silent: option 'often' has no help"):
+        check_command(silent)
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda _: 1, "has no docstring"),
+        (lambda _: math.inf, "has no docstring"),
+        (math.log, "refuses its parameters"),
+        (abs, None),
+    ],
+)
+def test_functions(function: Function, found: str | None) -> None:
+    with pytest.raises(ContractError, match=found) if found else contextlib.nullcontext():
+        check_function(function, -1)
+
+
+def test_functions_that_are_not_pure() -> None:
+    def drawn(x: float) -> float:
+        """Wrong."""
+        return random.random()
+
+    def endless(x: float) -> float:
+        """Wrong."""
+        return math.inf
+
+    with pytest.raises(ContractError, match="drawn: gives other results"):
+        check_function(drawn, 1)
+    with pytest.raises(ContractError, match="endless: returns inf"):
+        check_function(endless, 1)
+
+
 @pytest.mark.parametrize(("check", "function", "arguments", "found"), WRONG, ids=[case[1].__name__ for case in WRONG])
 def test_wrong_ones(check: Function, function: Function, arguments: dict[str, Any], found: str) -> None:
     with pytest.raises(ContractError, match=found) as caught:
@@ -920,6 +1085,34 @@ def test_right_plugin(module: Callable[[str], str]) -> None:
 def test_wrong_plugins(module: Callable[[str], str], code: str, found: str) -> None:
     with pytest.raises(ContractError, match=found):
         check_plugin(module(code))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('# Soft.\ntargets: [{features: [{text: "soft {{text}}"}]}]', None),
+        ('targets: [{features: [{text: "soft {{text}}"}]}]', "has no documentation"),
+        ("# Soft.\ntargets: [{features: [{text: soft}]}]", r"has the placeholders \[\]; write '\{\{text\}\}'"),
+        ('# Soft.\ntargets: [{features: [{txt: "{{text}}"}]}]', "is no config (.|\n)*unknown parameter 'txt'"),
+        ("# Soft.\ntargets: [", "is no config"),
+    ],
+)
+def test_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: str | None) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "acme_look", raising=False)
+    (tmp_path / "acme_look").mkdir()
+    (tmp_path / "acme_look" / "__init__.py").touch()
+    (tmp_path / "acme_look" / "soft.yaml").write_text(text + "\n")
+    with pytest.raises(ContractError, match=found) if found else contextlib.nullcontext():
+        check_look("acme_look:soft.yaml")
+    with pytest.raises(ContractError, match=r"no file 'gone\.yaml'"):
+        check_look("acme_look:gone.yaml")
+
+
+def test_a_plugin_may_bring_nothing_but_a_kind(module: Callable[[str], str]) -> None:
+    made = "Kind(name='paper', plural='papers', doc='`paper()`: what for.')"
+    head = "from clipig_core import hookimpl\nfrom clipig_core.kinds import Kind\n"
+    check_plugin(module(f"{head}@hookimpl\ndef clipig_kinds(): return {{'paper': {made}}}"))
 
 
 # Lazy transforms

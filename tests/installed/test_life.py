@@ -79,8 +79,8 @@ def look_at_a_kind_that_it_brings(environment: Environment) -> None:
     assert environment.clipig("toned", "1", "0", "0").stdout == "0.433 0.333 0.233\n"
     paper = json.loads(environment.clipig("schema").stdout)["properties"]["paper"]
     assert (paper["description"], paper["default"]) == ("The paper: a name, or one name with parameters.", "baryta")
-    code = f"import runpy; made = runpy.run_path({str(REFERENCE)!r}); "
-    code += "print(made['kinds'](''), made['components']('paper'))"
+    code = f"import runpy; made = runpy.run_path({str(REFERENCE)!r})"
+    code += "; print(made['kinds'](''), made['components']('paper'))"
     written = environment.run("-c", code).stdout
     assert "| `paper` | `clipig_papers` | a choice of the run | the colour of paper that has seen no light |" in written
     assert "## baryta, fibre\n" in written

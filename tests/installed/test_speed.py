@@ -17,13 +17,19 @@ def {name}(images: Tensor, amount: Annotated[float, Param("How much of it.", min
         images = images * (1 - amount) + amount * images.flip(3)
     return images
 '''
-HEAD = "from typing import Annotated\n\nfrom clipig_core import Param\nfrom torch import Tensor\n"
+COMMAND = '''
+
+@click.command()
+def {name}() -> None:
+    """Does what a command does."""
+'''
+HEAD = "import click\nfrom typing import Annotated\n\nfrom clipig_core import Param\nfrom torch import Tensor\n"
 
 
-def seconds(environment: Environment) -> float:
-    """Of CPU time, for `clipig plugins`."""
+def seconds(environment: Environment, *args: str) -> float:
+    """Of CPU time, for a listing."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = environment.clipig("plugins")
+    done = environment.clipig(*args)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0
     assert f"plugin{PLUGINS - 1}" in done.stdout
@@ -38,8 +44,9 @@ def test_thirty_plugins_are_listed_in_half_a_second_without_torch(tmp_path: Path
         names = [f"{plugin}_{word}" for word in ("swirl", "glow", "fade", "tint")]
         functions = f"{plugin}_functions"
         modules = {
-            plugin: provide("transforms", **{name: f"{functions}:{name}" for name in names}),
-            functions: HEAD + "\n".join(COMPONENT.format(name=name) for name in names),
+            plugin: provide("transforms", **{name: f"{functions}:{name}" for name in names})
+            + f"\n\n@hookimpl\ndef clipig_commands():\n    return {{{plugin!r}: {f'{functions}:{plugin}'!r}}}\n",
+            functions: HEAD + "\n".join(COMPONENT.format(name=name) for name in names) + COMMAND.format(name=plugin),
         }
         requires = ["clipig>=0.1", "torch", 'pytest; extra == "test"']
         wheels.append(write_wheel(tmp_path, plugin, modules, requires, readme="What it does. " * 500))
@@ -47,7 +54,8 @@ def test_thirty_plugins_are_listed_in_half_a_second_without_torch(tmp_path: Path
 
     listing = environment.listing()
     assert [listing[f"plugin{number}"]["status"] for number in range(PLUGINS)] == ["ok"] * PLUGINS
-    assert min(seconds(environment) for _ in range(3)) < LIMIT
+    assert min(seconds(environment, "plugins") for _ in range(3)) < LIMIT
+    assert min(seconds(environment, "--help") for _ in range(3)) < LIMIT
 
     imports = environment.clipig("plugins", PYTHONPROFILEIMPORTTIME="1").stderr
     assert re.search(r"\| +clipig_core.registry$", imports, re.MULTILINE)
