@@ -9,9 +9,9 @@ import time
 import click
 from tqdm import tqdm
 
-from clipig_core.engine.run import Step
+from clipig_core.engine.run import Run, Step
 from clipig_core.errors import printable
-from clipig_core.runner.execute import Observer, Progress, Result
+from clipig_core.runner.execute import Observer, Result
 from clipig_core.runner.provenance import summary
 
 BAR_SECONDS = 0.2
@@ -26,32 +26,32 @@ class ProgressBar(Observer):
         self._terminal = bool(sys.stderr and not sys.stderr.closed and sys.stderr.isatty())
         self._shown = 0.0
 
-    def begin(self, progress: Progress) -> None:
-        self.progress = progress
+    def begin(self, run: Run) -> None:
+        self.run = run
         hidden = self.verbose < 1 or not self._terminal
-        self.bar = tqdm(total=progress.total, desc=self.name, unit="epoch", leave=False, disable=hidden)
+        self.bar = tqdm(total=run.total, desc=self.name, unit="epoch", leave=False, disable=hidden)
 
     def step(self, step: Step) -> None:
         now = time.monotonic()
         pause = BAR_SECONDS if self._terminal else LINE_SECONDS
-        if not self.verbose or (now - self._shown < pause and not self.progress.complete):
+        if not self.verbose or (now - self._shown < pause and not self.run.complete):
             return
         self._shown = now
         state = f"loss {step.loss:.4f}{similarities(step)}"
         if self._terminal:
             self.bar.set_postfix_str(state, refresh=False)
-            self.bar.update(self.progress.done - self.bar.n)
+            self.bar.update(self.run.done - self.bar.n)
         else:
-            rate = self.progress.done / max(1e-9, self.progress.seconds)
-            left = (self.progress.run.epochs - 1 - step.epoch) / rate
-            say(f"epoch {step.epoch + 1}/{self.progress.run.epochs}, {rate:.2f}/s, {left:.0f} s left, {state}")
+            rate = self.run.done / max(1e-9, self.run.seconds)
+            left = (self.run.epochs - 1 - step.epoch) / rate
+            say(f"epoch {step.epoch + 1}/{self.run.epochs}, {rate:.2f}/s, {left:.0f} s left, {state}")
 
     def end(self, result: Result) -> None:
         self.bar.close()
         if result.stopped:
-            say(f"interrupted after {self.progress.done} of {self.progress.total} epochs")
+            say(f"interrupted after {self.run.done} of {self.run.total} epochs")
         if self.verbose > 1:
-            say("\n".join(map(printable, summary(self.progress, result.image))))
+            say("\n".join(map(printable, summary(self.run, result.image))))
 
 
 def similarities(step: Step) -> str:

@@ -119,6 +119,7 @@ def make(config: Config, stem: str) -> bool:
         from clipig_core.engine.run import Run
         from clipig_core.runner.execute import execute
         from clipig_core.runner.files import Output
+        from clipig_core.runner.outputs import outputs
         from clipig_core.runner.picture import PictureFile
 
         config.bind()
@@ -126,10 +127,12 @@ def make(config: Config, stem: str) -> bool:
         interrupts.cleanup = output.release
         picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
+            others = outputs(config, output.image.with_suffix(""))
             run = Run(config)
             interrupts.running = True
             verbose = config.constant("verbose")
-            result = execute(run, [ProgressBar(output.image.name, verbose), picture], lambda: interrupts.received)
+            observers = [ProgressBar(output.image.name, verbose), picture, *others]
+            result = execute(run, observers, lambda: interrupts.received)
             for failure in result.failures:
                 if isinstance(failure, ClipigError):
                     raise failure

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import random
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
 from clipig_core.errors import InputError, PluginError
 from clipig_core.imaging.clamp import clamp_through
@@ -86,7 +88,7 @@ class Run:
         self.dtype = find_precision(config, self.device)
         self.epochs: int = config.constant("epochs")
         self.start_epoch: int = config.constant("start_epoch")
-        self.epoch = self.start_epoch
+        self.epoch: int = self.start_epoch
         """The next one."""
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
@@ -112,6 +114,27 @@ class Run:
         ]
         self._averaged = _epochs(config.constant("average"), self.epochs)
         self._mean: tuple[Tensor, int] | None = None
+        self.statistics = Statistics()
+        """Of the epochs that were trained here."""
+        self.done = 0
+        """How many these are."""
+        self.last: Step | None = None
+        self._started = time.monotonic()
+
+    @property
+    def total(self) -> int:
+        """Epochs of the whole run."""
+        return self.epochs - self.start_epoch
+
+    @property
+    def complete(self) -> bool:
+        """Whether no epoch is left."""
+        return self.epoch >= self.epochs
+
+    @property
+    def seconds(self) -> float:
+        """Since it was made."""
+        return time.monotonic() - self._started
 
     @property
     def resolution(self) -> tuple[int, int]:
@@ -143,7 +166,7 @@ class Run:
         return self
 
     def __next__(self) -> Step:
-        if self.epoch >= self.epochs:
+        if self.complete:
             raise StopIteration
         return self.step()
 
@@ -174,7 +197,10 @@ class Run:
         self.epoch += 1
         if now.epoch >= self.epochs - self._averaged:
             self._average()
-        return Step(now, rate, results, self)
+        step = self.last = Step(now, rate, results, self)
+        self.statistics.add(step)
+        self.done += 1
+        return step
 
     # State
 

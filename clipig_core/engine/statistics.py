@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor
 
-from clipig_core.engine.run import Step
 from clipig_core.engine.targets import TargetResult, TermResults
+
+if TYPE_CHECKING:
+    from clipig_core.engine.run import Step
 
 Columns = tuple[tuple[int, str], ...]
 Key = TypeVar("Key")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from clipig_core.engine.run import Run, Step
-from clipig_core.engine.statistics import Row, Statistics
+from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
 
 log = logging.getLogger("clipig")
@@ -20,8 +19,8 @@ log = logging.getLogger("clipig")
 class Observer:
     """Follows a run. All methods may be left out; what fails in one ends the observer, not the run."""
 
-    def begin(self, progress: Progress) -> None:
-        """Before the first epoch; `progress` stays up to date."""
+    def begin(self, run: Run) -> None:
+        """Before the first epoch."""
 
     def step(self, step: Step) -> None:
         """After each epoch."""
@@ -30,49 +29,21 @@ class Observer:
         """After the last epoch, also if the run was stopped, or failed with a picture to keep."""
 
 
-@dataclass
-class Progress:
-    """How far a run is: epochs and seconds since it was begun here, and the statistics of these epochs."""
-
-    run: Run
-    started: float = field(default_factory=time.monotonic)
-    done: int = 0
-    last: Step | None = None
-    statistics: Statistics = field(default_factory=Statistics)
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def total(self) -> int:
-        """Epochs of the whole run."""
-        return self.run.epochs - self.run.start_epoch
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.run.epoch >= self.run.epochs)
-
-
 @dataclass(repr=False)
 class Result:
     """What came of a run: the picture [1, 3, H, W] in [0, 1], and why it ended before its last epoch, if it did."""
 
     image: Tensor
-    progress: Progress
+    run: Run
     stopped: bool = False
     error: ClipigError | None = None
     failures: list[Exception] = field(default_factory=list)
     """Of observers."""
 
     @property
-    def run(self) -> Run:
-        return self.progress.run
-
-    @property
     def statistics(self) -> list[Row]:
         """A row for each feature and constraint that took part."""
-        return self.progress.statistics.rows()
+        return self.run.statistics.rows()
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.
@@ -91,24 +62,24 @@ class Result:
         from clipig_core.imaging.images import to_png
         from clipig_core.runner.provenance import provenance
 
-        return to_png(self.image, {"clipig": provenance(self.progress, self.image)})
+        return to_png(self.image, {"clipig": provenance(self.run, self.image)})
 
     def __repr__(self) -> str:
         width, height = self.run.resolution
         end = f", failed: {self.error}" if self.error else ", stopped" if self.stopped else ""
         loss = "" if self.loss is None else f", loss {self.loss:.4f}"
         similarity = "" if self.similarity is None else f", similarity {self.similarity:.1f}"
-        return f"<Result {width}x{height}, {self.progress.done} epochs{loss}{similarity}{end}>"
+        return f"<Result {width}x{height}, {self.run.done} epochs{loss}{similarity}{end}>"
 
     @property
     def loss(self) -> float | None:
         """Of the last epoch."""
-        return self.progress.last.loss if self.progress.last else None
+        return self.run.last.loss if self.run.last else None
 
     @property
     def similarity(self) -> float | None:
         """Of the last epoch, mean over all views and features that took part."""
-        return self.progress.last.similarity if self.progress.last else None
+        return self.run.last.similarity if self.run.last else None
 
 
 def execute(
@@ -125,14 +96,11 @@ def execute(
     Raises:
         ClipigError: the very first epoch failed, so that there is nothing to keep.
     """
-    progress = Progress(run)
     followers = _Followers(observers)
-    followers.tell(lambda observer: observer.begin(progress))
+    followers.tell(lambda observer: observer.begin(run))
     stopped, error = False, None
     try:
         for step in run:
-            progress.done, progress.last = progress.done + 1, step
-            progress.statistics.add(step)
             followers.tell(lambda observer, step=step: observer.step(step))  # type: ignore[misc]
             if on_step:
                 on_step(step)
@@ -140,14 +108,14 @@ def execute(
                 stopped = True
                 break
     except ClipigError as failure:
-        if not progress.done:
+        if not run.done:
             raise
         error = failure
     try:
         image = run.result()
     except ClipigError as failure:
         image, error = run.image, error or failure
-    result = Result(image, progress, stopped, error, followers.failures)
+    result = Result(image, run, stopped, error, followers.failures)
     followers.tell(lambda observer: observer.end(result))
     return result
 

@@ -8,10 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
-from clipig_core.engine.run import Step
+from clipig_core.engine.run import Run, Step
 from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
-from clipig_core.runner.execute import Observer, Progress, Result
+from clipig_core.runner.execute import Observer, Result
 from clipig_core.runner.files import Output, save
 from clipig_core.runner.provenance import provenance
 
@@ -31,11 +31,11 @@ class PictureFile(Observer):
         self._writing: Future[None] | None = None
         self._saved = float("-inf")
 
-    def begin(self, progress: Progress) -> None:
-        self.progress = progress
+    def begin(self, run: Run) -> None:
+        self.run = run
 
     def step(self, step: Step) -> None:
-        if self._due() and not self.progress.complete:
+        if self._due() and not self.run.complete:
             self._saved = time.monotonic()
             self._submit(step.image)
 
@@ -52,7 +52,7 @@ class PictureFile(Observer):
 
     def _due(self) -> bool:
         if isinstance(self.interval, int):
-            return self.interval > 0 and (self.progress.done == 1 or self.progress.done % self.interval == 0)
+            return self.interval > 0 and (self.run.done == 1 or self.run.done % self.interval == 0)
         return self.interval > 0 and time.monotonic() - self._saved >= self.interval
 
     def _submit(self, image: Tensor) -> None:
@@ -61,7 +61,7 @@ class PictureFile(Observer):
                 self._writing.result()
             except RunError as error:
                 log.warning("a snapshot was lost: %s", error)
-        self._writing = self._thread.submit(self._write, image, provenance(self.progress, image))
+        self._writing = self._thread.submit(self._write, image, provenance(self.run, image))
 
     def _write(self, image: Tensor, text: str) -> None:
         png = to_png(image, {"clipig": text})

@@ -14,18 +14,17 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from torch import Tensor
 
 from clipig_core.config import Config
+from clipig_core.engine.run import Run
 from clipig_core.errors import printable
-from clipig_core.runner.execute import Progress
 
 
-def provenance(progress: Progress, image: Tensor) -> str:
+def provenance(run: Run, image: Tensor) -> str:
     """The text that goes with a picture [1, 3, H, W]; it can be run again as it is."""
-    return heading(progress, image) + as_yaml(progress.run.config)
+    return heading(run, image) + as_yaml(run.config)
 
 
-def heading(progress: Progress, image: Tensor) -> str:
+def heading(run: Run, image: Tensor) -> str:
     """How the picture was made, as comments."""
-    run = progress.run
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch", "torchvision", "clip-anytorch")}
     used = (use.component.plugin for use in run.config.uses())
     found |= {plugin.distribution: plugin.version for plugin in used if not plugin.built_in}
@@ -33,21 +32,21 @@ def heading(progress: Progress, image: Tensor) -> str:
     lines = [
         f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
         f"with {versions}, on {run.device}, {str(run.dtype).removeprefix('torch.')}",
-        f"seed {run.config.constant('seed')}, {progress.done} of {progress.total} epochs, {progress.seconds:.1f} s",
-        *summary(progress, image),
+        f"seed {run.config.constant('seed')}, {run.done} of {run.total} epochs, {run.seconds:.1f} s",
+        *summary(run, image),
     ]
     return "".join(f"# {printable(line)}\n" for line in lines)
 
 
-def summary(progress: Progress, image: Tensor) -> list[str]:
+def summary(run: Run, image: Tensor) -> list[str]:
     """The statistics of picture and run, for people."""
     pixels = image[0]
     colored = (pixels - pixels.mean(0)).abs()
     mean, std, saturation = torch.stack([pixels.mean(), pixels.std(), colored.mean()]).tolist()
     lines = [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}"]
-    if progress.last:
-        lines.append(f"loss of the last epoch: {progress.last.loss:.4f}")
-    return [*lines, *progress.statistics.lines()]
+    if run.last:
+        lines.append(f"loss of the last epoch: {run.last.loss:.4f}")
+    return [*lines, *run.statistics.lines()]
 
 
 def as_yaml(config: Config) -> str:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from clipig_core.config import check
 from clipig_core.engine.run import Run, Step
-from clipig_core.engine.statistics import Statistics
 from clipig_core.errors import InputError, PluginError
 from clipig_core.nodes import read_yaml
 
@@ -280,14 +279,13 @@ targets:
   features: [{text: x, weight: 2}]
   constraints: [{border: {start: 51%}}, {blur: {weight: 3}}]
 """
-    run, statistics, losses = run_of(HEAD + text, LinearEncoder(AXES)), Statistics(), []
+    run, losses = run_of(HEAD + text, LinearEncoder(AXES)), []
     for step in run:
-        statistics.add(step)
         if step.now.time < 0.5:
             (outcome,) = step.targets
             losses.append([2 * outcome.features[0].loss.item(), 3 * outcome.constraints[0].loss.item()])
     feature, blur = (sum(column) for column in zip(*losses, strict=True))
-    lines = dict(line.strip().split(":", 1) for line in statistics.lines()[1:])
+    lines = dict(line.strip().split(":", 1) for line in run.statistics.lines()[1:])
     assert f"count {4 * run.epochs}," in lines["feature 'x'"]
     assert f"share {100 * feature / (feature + blur):.1f}%" in lines["feature 'x'"]
     assert f"share {100 * blur / (feature + blur):.1f}%" in lines["constraint 'blur'"]

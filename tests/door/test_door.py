@@ -36,7 +36,7 @@ def test_a_picture_from_a_mapping_with_a_model_of_ones_own() -> None:
 
 def test_settings_win_and_the_config_is_left_alone() -> None:
     before = repr(CONFIG)
-    assert clipig.make(CONFIG, model=LinearEncoder(AXES), epochs=2).progress.done == 2
+    assert clipig.make(CONFIG, model=LinearEncoder(AXES), epochs=2).run.done == 2
     assert repr(CONFIG) == before
 
 

@@ -1,0 +1,29 @@
+"""The outputs that a config lists, as observers of its run."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from clipig_core.config import Config
+from clipig_core.errors import PluginError
+from clipig_core.kinds import OUTPUT
+from clipig_core.runner.execute import Observer
+
+
+def outputs(config: Config, target: Path) -> list[Observer]:
+    """Each output of the config; all that they write begins with `target`, the path of the picture without its ending.
+
+    Raises:
+        InputError: one refuses its parameters.
+        PluginError: one fails, or returns something else than an observer.
+    """
+    observers: list[Observer] = []
+    for use in config.lists[OUTPUT.key]:
+        with use.component.calling(use.node.place):
+            made = use.component.function(target, **use.arguments({}, random.Random(0)))
+        lacking = OUTPUT.problems(made)
+        if lacking:
+            raise PluginError(f"{use.component.describe()} returned {made!r:.100}, which lacks {', '.join(lacking)}")
+        observers.append(made)
+    return observers
