@@ -15,9 +15,7 @@ from clipig_cli import cli
 from clipig_cli.documentation import EXAMPLE
 from clipig_core import config
 from clipig_core.engine.run import Run
-from clipig_core.errors import Place
 from clipig_core.kinds import KINDS
-from clipig_core.nodes import Node, read_yaml
 from clipig_core.params import Declaration, declarations
 from clipig_core.registry import Registry
 
