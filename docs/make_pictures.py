@@ -1,8 +1,8 @@
-"""Make the pictures of README and docs: `python docs/make_pictures.py`, about eight minutes on two cores.
+"""Make the pictures of README and docs: `python docs/make_pictures.py`, about half an hour on one core.
 
-`python docs/make_pictures.py zebra boat` makes only some. `gallery` and `backgrounds` are sheets: all their pictures
-have the config of `examples/strawberry.yaml`, with another word and the same seed. The others are the examples, each
-with the name of its config.
+`python docs/make_pictures.py zebra boat` makes only some. `gallery` and `backgrounds` are sheets: all pictures of the
+first have the look `object` and seed 0, those of the second the config of `examples/strawberry.yaml`, with other words.
+The others are the examples, each with the name of its config.
 """
 
 from __future__ import annotations
@@ -58,6 +58,20 @@ def sheet(words: Sequence[str], columns: int) -> Image.Image:
     for word in words:
         plain["targets"][0]["features"] = [{"text": word}]
         tiles.append(labelled(picture(check(Node.of(plain, shared.place), Registry())), word))
+    return arranged(tiles, columns)
+
+
+def looks(words: Sequence[str], columns: int) -> Image.Image:
+    """Pictures of words with the look `object` in rows, each with its word below."""
+    tiles = []
+    for word in words:
+        config = read([], {"look": "object", "vars": {"text": word}, "seed": 0, "device": "cpu"}, Registry())
+        tiles.append(labelled(picture(config, 1), word))
+    return arranged(tiles, columns)
+
+
+def arranged(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size in rows."""
     width, height = tiles[0].size
     rows = -(-len(tiles) // columns)
     whole = Image.new("RGB", (columns * width, rows * height), "white")
@@ -66,13 +80,13 @@ def sheet(words: Sequence[str], columns: int) -> Image.Image:
     return whole
 
 
-def picture(config: Config) -> Image.Image:
+def picture(config: Config, zoom: int = ZOOM) -> Image.Image:
     """What a config makes, enlarged."""
     run = Run(config)
     for _ in run:
         pass
-    small = Image.open(io.BytesIO(to_png(run.image, {})))
-    return small.resize((small.width * ZOOM, small.height * ZOOM), Image.Resampling.BICUBIC)
+    small = Image.open(io.BytesIO(to_png(run.result(), {})))
+    return small.resize((small.width * zoom, small.height * zoom), Image.Resampling.BICUBIC)
 
 
 def labelled(image: Image.Image, text: str) -> Image.Image:
@@ -84,7 +98,7 @@ def labelled(image: Image.Image, text: str) -> Image.Image:
 
 
 PICTURES: dict[str, Callable[[], Image.Image]] = {
-    "gallery": functools.partial(sheet, WORDS, 5),
+    "gallery": functools.partial(looks, WORDS, 6),
     "backgrounds": functools.partial(sheet, COLORS, 3),
     **{path.stem: functools.partial(example, path.stem) for path in sorted(EXAMPLES.glob("*.yaml"))},
 }
