@@ -13,4 +13,5 @@ def film(exposure: float, contrast: float = 2.0) -> float:
     if contrast <= 0:
         raise ValueError(f"a contrast of {contrast:g} is not above 0")
     exposure = min(1.0, max(0.0, exposure))
-    return exposure**contrast / (exposure**contrast + (1 - exposure) ** contrast)
+    silver: float = exposure**contrast / (exposure**contrast + (1 - exposure) ** contrast)
+    return silver

@@ -8,7 +8,8 @@ from typing import Annotated, TypeVar
 
 from clipig_core import Param
 
-Job, Result = TypeVar("Job"), TypeVar("Result")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def darkroom(
