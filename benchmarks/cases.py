@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.session import Work
+from clipig_core.engine.encoding import ChunkedEncoder
 from clipig_core.engine.run import Run
 
 
@@ -157,15 +158,20 @@ def count_views(run: Run) -> int:
     return sum(target.batch_size if target.random else 1 for target in run.targets if target.features)
 
 
+def encoder_of(run: Run) -> ChunkedEncoder:
+    """The only one."""
+    (encoder,) = run.encoders.values()
+    return encoder
+
+
 def passes(run: Run, encode: Callable[[Tensor], Tensor], chunk: int | None = None) -> Work:
     """Forward and backward passes of an encoder, for as many images as a run has views, in the same chunks."""
-    assert run.encoder is not None
-    assert run.sight is not None
-    size, count, sight = run.encoder.image_size, count_views(run), run.sight
+    encoder, count = encoder_of(run), count_views(run)
+    size = encoder.encoder.image_size
     images = torch.rand(count, 3, size, size, device=run.device)
 
     def work() -> None:
-        for some in images.split(chunk or sight.chunk or count):
+        for some in images.split(chunk or encoder.chunk or count):
             encode(some.detach().requires_grad_()).sum().backward()
 
     return work

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from benchmarks.cases import Case, cases, count_views, passes
+from benchmarks.cases import Case, cases, count_views, encoder_of, passes
 from benchmarks.session import Session
 from benchmarks.tables import Table
 from clipig_clip.emoji import load
@@ -31,18 +31,16 @@ def measure(session: Session) -> Iterator[Table]:
 def figures(session: Session, case: Case) -> dict[str, float]:
     """One row."""
     run = session.run(case.config, case.model)
-    assert run.encoder is not None
-    steps = iter(run)
-    next(steps)  # chooses the chunk
+    run.step()  # chooses the chunk
     works = {
-        "epoch": lambda: next(steps),
+        "epoch": run.step,
         "bare": passes(run, clip_pass(session, case.model, run.dtype)),
-        "own": passes(run, run.encoder.encode_image),
+        "own": passes(run, encoder_of(run).encoder.encode_image),
     }
     found = session.medians(works, seconds=12)
-    exact = iter(session.run(case.config, case.model, precision="float32"))
+    exact = session.run(case.config, case.model, precision="float32")
     plain = passes(run, clip_pass(session, case.model), chunk=count_views(run))
-    other = session.medians({"float32": lambda: next(exact), "plain": plain}, seconds=4, least=1)
+    other = session.medians({"float32": exact.step, "plain": plain}, seconds=4, least=1)
     return {
         "views": count_views(run),
         "epoch s": found["epoch"],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.cases import encoder_of
 from benchmarks.session import Session
 
 MEGABYTE = 1_000_000
@@ -28,16 +29,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         session = Session(device, Path(folder))
         run = session.run(order["config"], order["settings"]["model"])
-        steps = iter(run)
         forget_peak(device)
         loaded = peak_bytes(device)
-        taken = session.turns({"epoch": lambda: next(steps)}, order["seconds"], least=1)["epoch"]
-    chunk = run.sight.chunk if run.sight else None
+        taken = session.turns({"epoch": run.step}, order["seconds"], least=1)["epoch"]
     found = {
         "epoch_s": min(taken),  # there is nothing beside it that would suffer the same disturbances
         "loaded_mb": loaded / MEGABYTE,
         "peak_mb": peak_bytes(device) / MEGABYTE,
-        "chunk": chunk,
+        "chunk": encoder_of(run).chunk,
     }
     json.dump(found, sys.stdout)
 

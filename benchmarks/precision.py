@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.cases import encoder_of
 from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
 from clipig_core.engine.run import Run
@@ -74,14 +75,14 @@ def rows(session: Session) -> Rows:
 def epoch(session: Session, config: str, settings: dict[str, Any]) -> tuple[float | None, float | None]:
     """Seconds of an epoch, and of the first one; None if the machine cannot do it."""
     torch.compiler.reset()
-    steps = iter(session.run(config, **settings))
+    run = session.run(config, **settings)
     try:
-        first = session.clock(lambda: next(steps))
+        first = session.clock(run.step)
     except RunError:  # there is nothing to compile with
         return None, None
     if first > SLOW and "compile" not in settings:
         return first, first
-    return session.medians({"epoch": lambda: next(steps)}, seconds=3, least=3)["epoch"], first
+    return session.medians({"epoch": run.step}, seconds=3, least=3)["epoch"], first
 
 
 def pictures(session: Session) -> Rows:
@@ -110,10 +111,9 @@ def finished(run: Run) -> Tensor:
     """[1, 3, H, W] in [0, 1] after all epochs."""
     for _ in run:
         pass
-    return run.image.clamp(0, 1)
+    return run.result()
 
 
 def similarity(run: Run, image: Tensor) -> float:
     """In percent, of an image and the first feature of a run."""
-    assert run.sight is not None
-    return 100 * float(run.sight.features(image)[0] @ run.targets[0].features[0].vector)
+    return 100 * float(encoder_of(run).features(image)[0] @ run.targets[0].features[0].vector)

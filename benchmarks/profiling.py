@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from torch import Tensor
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile, record_function
 
-import clipig_core.engine.encoding
-import clipig_core.engine.targets
-from benchmarks.cases import Case, cases
+from benchmarks.cases import Case, cases, encoder_of
 from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
+from clipig_core.engine.encoder import Encoder, prepare
 from clipig_core.engine.run import Run
+from clipig_core.registry import Component
 
 MARK = "clipig: "
 REST = "the rest"
 SMALLEST = 0.5
 """Percent; what is less in all cases is left out."""
+
+CALLING = Component.calling
+"""All that the engine asks of a component happens inside of it."""
 
 BACKWARD = 1
 """Of torch's RecordScope."""
@@ -45,54 +48,51 @@ def measure(session: Session) -> Iterator[Table]:
     yield Table(
         "profile",
         "The share of the time of an epoch, in percent, by `torch.profiler`: forward passes with the backward passes "
-        "that belong to them; what is never above half a percent is left out. Transforms that only move pixels are "
-        "computed when the first other one, or the encoder, reads the pixels: this is `reading moved pixels`. The "
-        "profiler itself takes time, most where operations are small.",
+        "that belong to them; what is never above half a percent is left out. The profiler itself takes time, most "
+        "where operations are small.",
         rows,
     )
 
 
 def shares(session: Session, case: Case) -> dict[str, float]:
     """Percent of the time by part."""
-    run = session.run(case.config, case.model)
-    with ExitStack() as stack:
-        for owner, name, label in marks(run):
-            stack.enter_context(patch.object(owner, name, marked(getattr(owner, name), label)))
-        steps = iter(run)
-        next(steps)
-        next(steps)
+    plain = session.run(case.config, case.model)
+    run = Run(plain.config, encoder=Resizing(encoder_of(plain).encoder.encoder))
+    with patch.object(Component, "calling", marked):
+        run.step()
+        run.step()
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             for _ in range(1 if session.quick else 3):
                 with record_function(MARK + REST):
-                    next(steps)
+                    run.step()
     found = attribute(profiler.events() or [])
     total = sum(found.values())
     return {part: 100 * spent / total for part, spent in found.items()}
 
 
-Label = Callable[..., str]
+@contextmanager
+def marked(component: Component, *args: Any) -> Iterator[None]:
+    """`Component.calling`, visible to the profiler. All models are one row, so that columns can be compared."""
+    name = "model" if component.kind == "model" else f"{component.kind} {component.name}"
+    with record_function(MARK + name), CALLING(component, *args):
+        yield
 
 
-def marks(run: Run) -> Iterator[tuple[Any, str, Label]]:
-    """Functions of the engine, and what their time is called, given their arguments."""
-    assert run.sight is not None
-    yield clipig_core.engine.targets, "call", lambda use, *_: f"transform {use.name}"
-    yield clipig_core.engine.targets, "call_constraint", lambda use, *_: f"constraint {use.name}"
-    yield clipig_core.engine.targets, "pixels", lambda *_: "reading moved pixels"
-    yield clipig_core.engine.encoding, "fit", lambda *_: "resizing to the encoder's input"
-    yield run.sight, "_encode", lambda *_: "encoder"
-    yield run.optimizer, "step", lambda *_: "optimizer"
+class Resizing:
+    """An encoder whose `prepare` the profiler tells from the model."""
 
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder, self.image_size = encoder, encoder.image_size
 
-def marked(function: Callable[..., Any], label: Label) -> Callable[..., Any]:
-    """The same function, visible to the profiler."""
+    def encode_image(self, images: Tensor) -> Tensor:
+        return self.encoder.encode_image(images)
 
-    @functools.wraps(function)
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        with record_function(MARK + label(*args)):
-            return function(*args, **kwargs)
+    def encode_text(self, texts: Sequence[str]) -> Tensor:
+        return self.encoder.encode_text(texts)
 
-    return recorded
+    def prepare(self, images: Tensor) -> Tensor:
+        with record_function(MARK + "resizing to the model's input"):
+            return prepare(self.encoder, images)
 
 
 def attribute(events: list[FunctionEvent]) -> dict[str, float]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from benchmarks.cases import passes
+from benchmarks.cases import encoder_of, passes
 from benchmarks.session import Session, Work
 from benchmarks.tables import Rows, Table
-from clipig_core.config import Use
+from clipig_core.engine.context import EpochContext, Placed, call_transform
 from clipig_core.engine.encoder import fit
-from clipig_core.engine.targets import Scope, call
+from clipig_core.engine.randomness import Key
 from clipig_core.imaging.views import Images, Pixels, pixels
 from clipig_core.schedule import Now
 
@@ -62,7 +61,7 @@ SIDES = {224: 5, 512: 5, 2048: 2}
 
 def measure(session: Session) -> Iterator[Table]:
     """The cost of each transform."""
-    scope = Scope(Now(0, 1), {}, random.Random(0), torch.Generator(session.device).manual_seed(0))
+    context = EpochContext(Now(0, 1), {}, Key(0), torch.Generator(session.device))
     passed = pass_seconds(session)
     names = list(ARGUMENTS)[:4] if session.quick else list(ARGUMENTS)
     rows: Rows = {name: {} for name in [*names, "(resizing to 224x224)"]}
@@ -72,7 +71,7 @@ def measure(session: Session) -> Iterator[Table]:
             work = (
                 resizing(picture, SIDES[side])
                 if name not in ARGUMENTS
-                else transforming(session, name, picture, SIDES[side], scope)
+                else transforming(session, name, picture, SIDES[side], context)
             )
             seconds = session.medians({"work": work}, seconds=0.3, least=3)["work"]
             rows[name][f"{side}x{side}"] = seconds / SIDES[side] / passed
@@ -88,19 +87,18 @@ def pass_seconds(session: Session) -> float:
     """A pass of the encoder for one of five views."""
     shifted = "{batch_size: 5, features: [{text: a strawberry}], transforms: [{random_shift: 0 1}]}"
     run = session.run(f"{{resolution: 224, targets: [{shifted}]}}")
-    assert run.encoder is not None
-    return session.medians({"pass": passes(run, run.encoder.encode_image)}, seconds=3)["pass"] / 5
+    return session.medians({"pass": passes(run, encoder_of(run).encoder.encode_image)}, seconds=3)["pass"] / 5
 
 
-def transforming(session: Session, name: str, picture: Tensor, views: int, scope: Scope) -> Work:
+def transforming(session: Session, name: str, picture: Tensor, views: int, context: EpochContext) -> Work:
     """What happens to a picture of which a target with this transform makes its views."""
     transform = f"{{{name}: {ARGUMENTS[name]}}}"
     config = session.config(f"targets: [{{transforms: [{transform}], constraints: [{{blur: 3}}]}}]")
     config.bind()
-    use: Use = config.targets[0].transforms[0]
+    (part,) = Placed.all(config.targets[0].transforms, "transforms")
 
     def work() -> None:
-        back(call(use, Pixels(picture, views), use.arguments({}, scope.draw), scope), picture)
+        back(call_transform(part, Pixels(picture, views), context), picture)
 
     return work
 

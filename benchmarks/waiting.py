@@ -23,11 +23,11 @@ def measure(session: Session) -> Iterator[Table]:
 
 def synchronisations(session: Session, case: Case) -> str:
     """`none`, or what torch says of the first."""
-    steps = iter(session.run(case.config, case.model))
-    next(steps)  # the first epoch chooses the chunk, and may allocate
+    run = session.run(case.config, case.model)
+    run.step()  # the first epoch chooses the chunk, and may allocate
     torch.cuda.set_sync_debug_mode("error")
     try:
-        next(steps)
+        run.step()
     except RuntimeError as error:
         return str(error).splitlines()[0]
     finally:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_between = torch.ops.aten.hardtanh_backward
+"""A gradient where images are between two numbers, else 0, in one pass; masks take several times as long on a CPU."""
 
 
 def clamp_through(images: Tensor) -> Tensor:
@@ -30,5 +34,6 @@ class _ClampThrough(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (images,) = ctx.saved_tensors
-        outwards = ((images <= 0) & (gradient > 0)) | ((images >= 1) & (gradient < 0))
-        return gradient.masked_fill(outwards, 0)
+        darker = _between(gradient.clamp(min=0), images, 0, math.inf)
+        brighter: Tensor = _between(gradient.clamp(max=0), images, -math.inf, 1)
+        return brighter.add_(darker)

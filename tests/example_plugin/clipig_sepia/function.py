@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 
 def film(exposure: float, contrast: float = 2.0) -> float:
     """How much silver an exposure from 0 to 1 leaves: slow at both ends, steep between them.
@@ -15,5 +13,5 @@ def film(exposure: float, contrast: float = 2.0) -> float:
     if contrast <= 0:
         raise ValueError(f"a contrast of {contrast:g} is not above 0")
     exposure = min(1.0, max(0.0, exposure))
-    light, dark = math.pow(exposure, contrast), math.pow(1 - exposure, contrast)
-    return light / (light + dark)
+    silver: float = exposure**contrast / (exposure**contrast + (1 - exposure) ** contrast)
+    return silver
