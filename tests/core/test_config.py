@@ -491,7 +491,7 @@ def palette(value: Annotated[str, Param('Name.')], strength: Annotated[float, Pa
 
 
 def test_a_config_needs_no_plugin_that_it_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,openai")
+    monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,photo,looks")
     text = "model: emoji\n" + TARGET
     check(read_yaml(text, "a.yaml"), Registry()).bind()
     (problem,) = problems_of(lambda: check(read_yaml(text + "postproc: [{mul: 2}]", "a.yaml"), Registry()))
