@@ -19,7 +19,7 @@ from clipig_cli.plugins import spellings
 from clipig_core import config
 from clipig_core.errors import InputError, PluginError
 from clipig_core.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
-from clipig_core.kinds import CONSTRAINT, FEATURE, TRANSFORM, Kind, Stands
+from clipig_core.kinds import CONSTRAINT, FEATURE, LOOK, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.nodes import read_yaml
 from clipig_core.params import LARGEST, Declaration, File, declarations
 from clipig_core.registry import Component, Registry
@@ -36,6 +36,9 @@ TYPES: dict[Any, list[str]] = {
 """What may be written for a type; all others are numbers, or texts of expressions."""
 
 NULL: Schema = {"type": "null"}
+SINGLE: Schema = {"type": ["boolean", "number", "string"]}
+VARS = "Values that take the place of `{{name}}` in texts."
+VARIABLE = r"\{\{\s*\w+\s*\}\}"
 KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
 
 
@@ -91,13 +94,16 @@ class Builder:
         Not even `targets` are required, as they may stand in another one of the files that a run merges.
         """
         settings = self.section(config.Settings)
-        settings["device"]["pattern"] = f"^(?:{config.DEVICE.pattern})$"
+        settings["device"]["pattern"] = texts([config.DEVICE.pattern])["pattern"]
         properties = {
             **settings,
             **{key: self.choice(kind) for key, kind in config.keys(self.registry, Stands.RUN_CHOICE).items()},
             "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
+            "vars": {"description": VARS, "type": ["object", "null"], "additionalProperties": SINGLE},
+            "look": self.look(),
             "targets": list_of(self.target(), "What the picture should be."),
-            "postproc": list_of(self.stage(), "Steps that change the pixels directly, before each epoch."),
+            "postproc": list_of(self.stage(config.Stage), "Steps that change the pixels directly, before each epoch."),
+            "finish": list_of(self.stage(config.Finish), "Steps after the last epoch, which change what is saved."),
             **self.lists(Stands.RUN_LIST),
         }
         return {
@@ -107,9 +113,11 @@ class Builder:
         }
 
     def target(self) -> Schema:
-        """A target, which needs features or constraints."""
+        """A target, which needs features or constraints, and may have a model of its own."""
+        about = "The model of this target, if it is not that of the run: a name, or one name with parameters."
         properties = {
             **self.section(config.Target),
+            MODEL.key: {**self.choice(MODEL), "description": about, "default": None},
             FEATURE.plural: list_of(self.feature(), FEATURE.meaning),
             **self.lists(Stands.TARGET_LIST),
         }
@@ -127,17 +135,24 @@ class Builder:
         own, sources = self.parameters({**declarations(config.Feature), **named_values}), self.entries[FEATURE.name]
         for key, kind in config.keys(self.registry, Stands.FEATURE_VALUE).items():
             known = [name for entry in self.entries[kind.name] for name in entry.spellings]
-            form = words([name for name in known if name == name.lower()]) if kind.any_case else {"enum": known}
+            form = words([name for name in known if name == name.lower()]) if kind.any_case else one_of(known)
             own[key] = {**{about: own[key][about] for about in ("description", "default") if about in own[key]}, **form}
         needs = [{"required": [name]} for entry in sources for name in entry.spellings if name not in own]
         return named(sources, own, config.Feature, oneOf=needs or [False])
 
-    def stage(self) -> Schema:
-        """A stage of post-processing, which needs a transform; all of its transforms keep the resolution."""
-        own = self.section(config.Stage)
+    def look(self) -> Schema:
+        """The name of a look; it is read before variables are filled in."""
+        looks = [c for plugin in self.registry.plugins for c in plugin.components if c.kind == LOOK.name]
+        known = [name for look in looks for name in spellings(self.registry, look)]
+        about = "A ready-made config to start from, on which this one is merged."
+        return {"description": about, **any_of([{"enum": known}, NULL])}
+
+    def stage(self, section: type) -> Schema:
+        """A step that changes pixels, which needs a transform; all of its transforms keep the resolution."""
+        own = self.section(section)
         keeping = [entry for entry in self.entries[TRANSFORM.name] if not entry.component.resizes]
         needs = {"not": {"propertyNames": {"enum": [*own]}}}
-        return {"oneOf": [named(keeping, own, config.Stage, **needs), alone(keeping)]}
+        return {"oneOf": [named(keeping, own, section, **needs), alone(keeping)]}
 
     def choice(self, kind: Kind) -> Schema:
         """A component of the run, by name, or by name with parameters."""
@@ -263,6 +278,11 @@ def words(known: Sequence[str]) -> Schema:
     return {"anyOf": [{"enum": [*known]}, texts(map(any_case, known))]}
 
 
+def one_of(known: Sequence[str]) -> Schema:
+    """One of some words as they are."""
+    return {"anyOf": [{"enum": [*known]}, texts(map(literally, known))]}
+
+
 def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[str] = ()) -> Schema:
     """Numbers that are not too large, and texts in which every name is known."""
     variables = [name for group in groups for name in VARIABLES[group]]
@@ -280,8 +300,12 @@ def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[s
 
 
 def texts(patterns: Iterable[str]) -> Schema:
-    """Texts that are one of some patterns, or have letters beyond ASCII, whose other forms only Python knows."""
-    return {"type": "string", "pattern": rf"^(?:{'|'.join(patterns)})$|[^\x00-\x7F]"}
+    """Texts that are one of some patterns.
+
+    Those with a variable, which may stand for anything, are let pass, and those with letters beyond ASCII, whose other
+    forms only Python knows.
+    """
+    return {"type": "string", "pattern": rf"^(?:{'|'.join(patterns)})$|[^\x00-\x7F]|{VARIABLE}"}
 
 
 def any_case(text: str) -> str:

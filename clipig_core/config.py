@@ -8,6 +8,7 @@ at once.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import random
@@ -186,7 +187,8 @@ class Use:
     node: Node
     values: Values = field(default_factory=dict)
     extra: frozenset[str] = frozenset()
-    in_place: bool = False
+    in_place: str = ""
+    """The list that takes only what keeps the resolution, if it stands in one."""
 
     def bind(self) -> list[Problem]:
         """Check the parameters against the declarations. Imports the component."""
@@ -203,7 +205,7 @@ class Use:
         checker = _Collector()
         self.values = checker.values(known, params, also=self.extra)
         if self.in_place and self.component.resizes:
-            message = f"'{self.name}' changes the resolution and cannot be used in postproc"
+            message = f"'{self.name}' changes the resolution and cannot be used in {self.in_place}"
             checker.problem(message, self.node.place, "set 'resolution' instead")
         return checker.problems
 
@@ -551,6 +553,28 @@ def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
     return Node({names[0]: node}, node.place, {names[0]: node.place}) if names else None
 
 
+def _takes(use: Use) -> list[str]:
+    """The names of the parameters that a component may have. Imports it."""
+    try:
+        return [*use.component.params, *use.extra]
+    except PluginError:
+        return [*use.extra]
+
+
+def _with(use: Use, name: str, value: Node) -> str:
+    """How a component is written with one more parameter: `blur: {kernel_size: 5, weight: 2}`."""
+    given = _as_mapping(use.node, [one for one in _takes(use) if one not in use.extra])
+    params = {**(given.plain_value() if given else {}), name: value.plain_value()}
+    text = ", ".join(f"{key}: {_flow(one)}" for key, one in params.items())
+    return f"{use.name}: {{{text if len(text) <= 100 else f'..., {name}: ...'}}}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML inside of brackets."""
+    plain = isinstance(value, str) and re.fullmatch(r"[\w.%*/()+-]+(?: [\w.%*/()<>=+-]+)*", value)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+
+
 class _Collector:
     """Checks parameters and collects problems instead of stopping at the first."""
 
@@ -639,8 +663,8 @@ class _Checker(_Collector):
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
-        stages = [self.stage(entry, Stage) for entry in self.entries(node, "postproc")]
-        finish = [self.stage(entry, Finish) for entry in self.entries(node, "finish")]
+        stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
+        finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
         listed = {key: self.uses(kind, node) for key, kind in lists.items()}
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Config(settings, init, chosen_uses, targets, stages, finish, listed)
@@ -734,9 +758,22 @@ class _Checker(_Collector):
     def listed(self, kind: Kind, node: Node, skip: Iterable[str] = ()) -> list[Use]:
         """The components that one element of a list names."""
         article = "an" if kind.name[0] in "aeiou" else "a"
-        found = self.named(node, f"{article} {kind.name}", skip)
-        uses = [self.component(kind, name, params, place) for name, place, params in found]
-        return [use for use in uses if use]
+        uses, unknown = [], []
+        for name, place, value in self.named(node, f"{article} {kind.name}", skip):
+            try:
+                self.registry.resolve(kind.name, name, place.source)
+            except LookupError:
+                unknown.append((name, place, value))
+            else:
+                uses.append(self.component(kind, name, value, place))
+        found = [use for use in uses if use]
+        for name, place, value in unknown:
+            owner = next((use for use in found if name in _takes(use)), None)
+            if owner:
+                self.problem(f"'{name}' belongs inside: {_with(owner, name, value)}", place)
+            else:
+                self.component(kind, name, value, place)
+        return found
 
     def constraint(self, use: Use) -> ConstraintConfig:
         own, params = self.declared(Constraint), use.node
@@ -744,7 +781,7 @@ class _Checker(_Collector):
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
         return ConstraintConfig(use, self.values(mine, own))
 
-    def stage(self, node: Node, section: type) -> StageConfig:
+    def stage(self, node: Node, section: type, where: str) -> StageConfig:
         own = self.declared(section)
         if not isinstance(node.value, str):
             node = self.mapping(node, "a stage")
@@ -752,5 +789,5 @@ class _Checker(_Collector):
         mine = Node({key: value for key, value in given.items() if key in own}, node.place, node.keys)
         uses = self.listed(TRANSFORM, node, skip=own)
         for use in uses:
-            use.in_place = True
+            use.in_place = where
         return StageConfig(self.values(mine, own), uses)

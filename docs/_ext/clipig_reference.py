@@ -115,6 +115,12 @@ def _default(kind: Kind) -> str:
     return "none"
 
 
+def names(kind: str) -> str:
+    """The components of a kind in a table, with what they say in one sentence."""
+    found = sorted(_shown_of(kind), key=lambda component: component.name)
+    return _rows(["Name", "What it is"], [[f"`{component.name}`", _cell(component.summary)] for component in found])
+
+
 def kinds(_: str) -> str:
     """All kinds, also those of other distributions that are installed."""
     rows = [[f"`{kind}`", f"`{kind.hook}`", kind.stands.value, _cell(kind.summary)] for kind in REGISTRY.kinds.values()]
@@ -164,6 +170,7 @@ GENERATORS: dict[str, Callable[[str], str]] = {
     "components": components,
     "section": section,
     "choices": choices,
+    "names": names,
     "kinds": kinds,
     "contract": contract,
     "commands": commands,

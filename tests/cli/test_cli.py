@@ -170,7 +170,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run")
     (path / "demo.yaml").write_text(CONFIG)
     done = clipig(path, "run", "demo.yaml", "-o", "out/x.png", "--seed", "1")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.returncode, done.stdout) == (0, "out/x.png\n")
     assert done.stderr.splitlines()[-1] == "saved out/x.png"
     assert "target 'target', means over the run:" in done.stderr
     return path
@@ -238,10 +238,95 @@ def test_options_and_merged_configs(tmp_path: Path) -> None:
     assert isinstance(config["seed"], int)
 
 
+def test_variables_and_single_changes(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        BARE.replace("- constraints", "- name: a {{word}}\n    constraints") + "vars: {n: 3}\n"
+    )
+    changes = ["--set", "epochs={{n}}", "--set", "targets.0.weight=1 - t", "--set", "targets.0.constraints.0.blur=5"]
+    done = clipig(tmp_path, "run", "a.yaml", "--var", "word=cat = dog", "--var", "n=4", *changes, "-v", "0")
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "a.png\n")
+    config = sidecar(tmp_path / "a.yaml")
+    (target,) = config["targets"]
+    assert (target["name"], target["weight"], config["epochs"]) == ("a cat = dog", "1 - t", "4")
+    assert target["constraints"][0]["blur"]["kernel_size"] == 5
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--set", "epochs"], "'--set epochs' has no '='; write --set NAME=VALUE."),
+        (["--var", "=3"], "'--var =3' has no '='; write --var NAME=VALUE."),
+        (["--set", "targets.3.weight=2"], "there is no element '3' (the elements are numbered 0 to 0)"),
+        (["--set", "epochs.x=2"], "'x' is looked for in a number"),
+        (["--set", "epochs=["], "--set epochs:1:2: not valid YAML"),
+        (["--set", "targets.0.name=a {{word}}"], "the variable 'word' has no value"),
+        (["--look", "objekt"], "--look: unknown look 'objekt' (did you mean 'object'?)"),
+        (["--look", "object"], "or use the option --var text=..."),
+    ],
+)
+def test_looks_variables_and_changes_that_are_wrong(tmp_path: Path, args: list[str], message: str) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    done = clipig(tmp_path, "run", "a.yaml", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert names(tmp_path) == ["a.yaml"]
+
+
+LOOK = """\
+# A small one.
+model: emoji
+device: cpu
+resolution: 16
+epochs: 1
+verbose: 0
+targets:
+  - features: [{text: "{{text}}"}]
+"""
+LOOKS = """\
+from clipig_core import hookimpl
+@hookimpl
+def clipig_looks(): return {"small": "acme_looks:small.yaml"}
+"""
+
+
+def test_a_look_needs_no_config_and_names_the_picture_by_its_words(tmp_path: Path) -> None:
+    install(tmp_path, "acme_looks", LOOKS)
+    (tmp_path / "acme_looks.py").unlink()
+    (tmp_path / "acme_looks").mkdir()
+    (tmp_path / "acme_looks" / "__init__.py").write_text(LOOKS)
+    (tmp_path / "acme_looks" / "small.yaml").write_text(LOOK)
+    look = ["run", "--look", "small", "--var", "text=Red fox!"]
+    done = clipig(tmp_path, *look, "-o", "out/", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "out/red-fox.png\n")
+    assert sidecar(tmp_path / "out" / "red-fox.yaml")["targets"][0]["features"][0]["text"] == "Red fox!"
+    (tmp_path / "a.yaml").write_text("epochs: 2\ntargets: [{constraints: [blur]}]")
+    done = clipig(tmp_path, *look, "a.yaml", "-e", "3", "-o", "out/", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "out/a.png\n")
+    config = sidecar(tmp_path / "out" / "a.yaml")
+    assert (config["epochs"], len(config["targets"])) == (3, 2)
+
+
+def test_the_path_goes_to_standard_output_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    run = f"{command()} run a.yaml -v 0 -o"
+    subprocess.run(f"{run} out/ >&-", shell=True, cwd=tmp_path, env=environment(), check=True)  # noqa: S602
+    subprocess.run(f"{run} out/ >/dev/full", shell=True, cwd=tmp_path, env=environment(), check=False)  # noqa: S602
+    assert names(tmp_path / "out") == ["a-1.png", "a-1.yaml", "a.png", "a.yaml"]
+
+
+def test_many_problems_are_not_all_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("".join(f"parameter_{number}: 1\n" for number in range(24)))
+    done = clipig(tmp_path, "run", "a.yaml")
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines), lines[-1]) == (2, 21, "and 4 more")
+    assert all("unknown parameter" in line for line in lines[:-1])
+
+
 def test_repeat_from_standard_input(tmp_path: Path) -> None:
     done = clipig(tmp_path, "run", "-", "--repeat", "3", "--seed", "5", "-v", "0", stdin=BARE)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     stems = ["clipig", "clipig-1", "clipig-2"]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{stem}.png" for stem in stems]
     assert names(tmp_path) == sorted(f"{stem}{end}" for stem in stems for end in (".png", ".yaml"))
     assert [sidecar(tmp_path / f"{stem}.yaml")["seed"] for stem in stems] == [5, 6, 7]
     assert len({pixels(tmp_path / f"{stem}.png") for stem in stems}) == 3
@@ -258,6 +343,7 @@ def test_an_error_in_the_first_epoch_leaves_no_empty_files(tmp_path: Path) -> No
     done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-v", "0")
     assert done.returncode == 2
     assert "in epoch 0" in done.stderr
+    assert done.stdout == ""
     assert names(tmp_path / "out") == []
 
 
@@ -270,6 +356,7 @@ def test_an_error_in_a_later_epoch_loses_nothing(tmp_path: Path) -> None:
     assert "a.yaml:6:24: weight: " in done.stderr
     assert "in epoch 1" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == "out/a.png\n"
     assert names(tmp_path / "out") == ["a.png", "a.yaml"]
     assert len(pixels(tmp_path / "out" / "a.png")) == 16 * 16 * 3
     assert ", 1 of 3 epochs" in (tmp_path / "out" / "a.yaml").read_text()
@@ -369,14 +456,15 @@ def test_a_named_model_without_network(tmp_path: Path) -> None:
 def test_a_wish_to_stop_ends_after_the_epoch_and_saves(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     args = ["run", "a.yaml", "-e", "10000000", "-s", "1", "-o", "out/", "-v", "1"]
-    process = subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), **pipes)
     picture = tmp_path / "out" / "a.png"
     deadline = time.monotonic() + 120
     while not (picture.exists() and picture.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "out/a.png\n")
     assert "Traceback" not in stderr
     assert "saved out/a.png" in stderr
     assert names(tmp_path / "out") == ["a.png", "a.yaml"]

@@ -98,15 +98,15 @@ def test_all_built_in_plugins_are_listed(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"clipig \d\S*", lines[0])
     assert [line for line in lines if re.fullmatch(r"  filters +transform +blur, border, edge, unsharp", line)]
-    assert [line for line in lines if re.fullmatch(r"  emoji +model +emoji", line)]
+    assert [line for line in lines if re.fullmatch(r"  looks +look +object", line)]
     count = len({component.plugin.name for component in BUILT_IN})
     assert lines[-1] == f"{count} plugins: {count} ok"
 
 
 def test_without_a_terminal_a_row_is_a_line(tmp_path: Path) -> None:
     text = listing(tmp_path)
-    (models,) = [line for line in text.splitlines() if line.startswith("  openai ")]
-    assert all(name in models for name in ("RN50,", "ViT-B/32,", ".safetensors"))
+    (models,) = [line for line in text.splitlines() if line.startswith("  clip ")]
+    assert all(name in models for name in ("RN50,", "ViT-B/32,", ".safetensors", "emoji"))
     assert "\x1b" not in text
 
 
@@ -114,11 +114,11 @@ def test_without_a_terminal_a_row_is_a_line(tmp_path: Path) -> None:
 def test_rows_are_wrapped_to_the_terminal_and_aligned(tmp_path: Path, width: int) -> None:
     lines = listing(tmp_path, COLUMNS=str(width)).splitlines()
     assert width * 0.8 < max(map(len, lines)) <= width
-    (number,) = [number for number, line in enumerate(lines) if line.startswith("  openai ")]
+    (number,) = [number for number, line in enumerate(lines) if line.startswith("  clip ")]
     column = lines[number].index("RN50")
     assert re.fullmatch(rf" {{{column}}}\S.*", lines[number + 1])
-    (emoji,) = [line for line in lines if line.startswith("  emoji ")]
-    assert emoji[column:] == "emoji"
+    (looks,) = [line for line in lines if line.startswith("  looks ")]
+    assert looks[column:] == "object"
 
 
 def test_the_listing_as_json(tmp_path: Path) -> None:

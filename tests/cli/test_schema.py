@@ -39,7 +39,7 @@ def taken_by_schema(value: Any, validator: Draft7Validator = VALIDATOR) -> bool:
 
 def taken_by_clipig(node: Node, registry: Registry = REGISTRY) -> bool:
     try:
-        config.check(node, registry).bind()
+        config.check(config.filled_in(node), registry).bind()
     except InputError:
         return False
     return True
@@ -108,7 +108,7 @@ def test_examples_and_what_is_made_of_them(text: str, tmp_path: Path, monkeypatc
         (tmp_path / picture).touch()
     node = of_yaml(text)
     assert taken_by_schema(node.plain_value())
-    whole = config.check(node, REGISTRY)
+    whole = config.check(config.filled_in(node), REGISTRY)
     whole.bind()
     assert taken_by_schema(whole.dump())
 
@@ -143,12 +143,29 @@ TAKEN = [
     "optimizer: {sgd: .9}",
     "optimizer: {clipig/adam: {betas: .8 .99}}",
     "canvas: {pyramid: }",
+    "finish:",
+    "finish: [unsharp, {white_balance: .3, stretch: .6, active: off}]",
+    "vars:",
+    "vars: {word: cat, number: 5, yes: true, é: ü}",
+    "look:",
+    "look: object",
+    "look: clipig/object",
+    "vars: {n: 5}\nepochs: '{{n}}'",
+    "vars: {n: 5}\nepochs: 'sqr{{ n }}+ 2{{n}}'".replace("sqr", "1"),
+    "vars: {how: linear, where: cpu}\ninterpolation: '{{how}}'\ndevice: '{{where}}'",
+    "vars: {by: sgd, what: emoji}\noptimizer: '{{by}}'\nmodel: '{{what}}'",
+    "vars: {w: 64, h: 48}\nresolution: ['{{w}}', '{{h}}']",
+    "vars: {w: 64}\nresolution: '{{w}} {{w}}'",
+    "vars: {step: blur}\npostproc: ['{{step}}', {mul: .9}]",
+    "vars: {f: sin}\nlearnrate: '{{f}}(t)'",
 ]
 TAKEN_IN_A_TARGET = [
     "features: [{text: 5}]",
     "features: [{text: {value: cat}, loss: L2, weight: sim / 100}]",
     "features: [{clipig/text: cat, loss: clipig/l1}]",
     "features: []\n    constraints: [blur]",
+    "features: [{text: cat}]\n    model: emoji",
+    "features: [{text: cat}]\n    model: {photo-lite0: }\n    gradient: normalized\n    color: .5",
     "constraints: [{blur: }, {blur: {weight: 2, start: 10, end: t}}, clipig/std, {mean: {above: }}]",
     "constraints: [blur]\n    transforms: [blur, {noise: .1, random_shift: [0, 1, 0, .5]}, {clipig/pad: 3}]",
 ]
@@ -257,6 +274,22 @@ REFUSED = [
     "postproc: [{start: 50%}]",
     "postproc: [{start: t, blur: 3}]",
     "postproc: [{weight: 1, blur: 3}]",
+    "finish: 3",
+    "finish: [{resize: 3}]",
+    "finish: [{active: true}]",
+    "finish: [{start: 50%, unsharp: 1}]",
+    "finish: [unsharpp]",
+    "vars: 3",
+    "vars: [a]",
+    "vars: {a: [1]}",
+    "vars: {a: {b: 1}}",
+    "vars: {a: }",
+    "targets: [{features: [{text: cat}], model: }]",
+    "targets: [{features: [{text: cat}], model: [emoji]}]",
+    "targets: [{features: [{text: cat}], model: {emoji: {}, photo-lite0: {}}}]",
+    "targets: [{features: [{text: cat}], model: emojis}]",
+    "targets: [{features: [{text: cat}], gradient: normal}]",
+    "targets: [{constraints: [{blur: 5, weight: 2}]}]",
 ]
 
 
@@ -265,6 +298,20 @@ def test_mistakes_are_refused_by_clipig_and_by_the_schema(text: str) -> None:
     node = of_yaml(text if text.startswith("targets") else FEATURE + text)
     assert not taken_by_clipig(node)
     assert not taken_by_schema(node.plain_value())
+
+
+def test_a_look_is_one_that_is_installed(tmp_path: Path) -> None:
+    assert set(SCHEMA["properties"]["look"]["anyOf"][0]["enum"]) >= {"object", "clipig/object"}
+    for value in ("objekt", 5, ["object"]):
+        (tmp_path / "a.yaml").write_text(f"look: {json.dumps(value)}")
+        with pytest.raises(InputError):
+            config.read([str(tmp_path / "a.yaml")], {}, REGISTRY)
+        assert not taken_by_schema({"look": value})
+
+
+@pytest.mark.parametrize("look", REGISTRY.names("look"))
+def test_looks_are_taken_as_they_are(look: str) -> None:
+    assert taken_by_schema(of_yaml(REGISTRY.find("look", look).loaded).plain_value())
 
 
 # Whatever clipig takes
@@ -337,6 +384,7 @@ def behind_the_name(component: Component) -> st.SearchStrategy[Any]:
 def configs(draw: st.DrawFn) -> dict[str, Any]:
     """A config with one thing of interest in it, so that it is often right."""
     kinds = ["settings", "init", "target", "feature", "stage", "transform", "postproc", "constraint", "choice"]
+    kinds += ["finish", "finishing", "model", "vars", "variable"]
     feature: dict[str, Any] = {"text": "cat"}
     target: dict[str, Any] = {"features": [feature]}
     whole: dict[str, Any] = {"targets": [target]}
@@ -356,6 +404,21 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             feature[draw(spelled(component))] = draw(behind_the_name(component))
         case "stage":
             whole["postproc"] = [{"mul": 0.9, **draw(mappings(declarations(config.Stage)))}]
+        case "finishing":
+            whole["finish"] = [{"mul": 0.9, **draw(mappings(declarations(config.Finish)))}]
+        case "vars":
+            single = st.none() | st.booleans() | st.integers() | st.floats(-1, 1) | st.text(max_size=5)
+            whole["vars"] = draw(st.none() | st.dictionaries(st.text(max_size=3), single, max_size=3))
+        case "variable":
+            name = draw(st.sampled_from([*declarations(config.Settings), *config.CHOICES]))
+            whole["vars"] = {
+                "x": draw(st.sampled_from([1, 0.5, True, "linear", "auto", "adam", "rgb", "emoji", "50%"]))
+            }
+            whole[name] = draw(st.sampled_from(["{{x}}", "{{ x }}", "1{{x}}", "({{x}})", ["{{x}}", 5]]))
+        case "model":
+            component = draw(components("model"))
+            name = draw(spelled(component))
+            target["model"] = draw(st.just(name) | behind_the_name(component).map(lambda value: {name: value}))
         case "choice":
             kind = draw(st.sampled_from([*config.CHOICES]))
             component = draw(components(kind))
@@ -365,7 +428,8 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             component = draw(components("constraint" if kind == "constraint" else "transform"))
             name = draw(spelled(component))
             use = draw(st.just(name) | behind_the_name(component).map(lambda value: {name: value}))
-            (whole if kind == "postproc" else target)[kind if kind == "postproc" else f"{kind}s"] = [use]
+            of_the_run = kind in ("postproc", "finish")
+            (whole if of_the_run else target)[kind if of_the_run else f"{kind}s"] = [use]
     return whole
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from clipig_core.config import Config, check, read
-from clipig_core.errors import InputError
+from clipig_core.errors import InputError, Problem
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 
@@ -209,6 +210,8 @@ targets:
         (TARGET + "start_epoch: -1", "below the minimum of 0"),
         (TARGET + "init: {image: nowhere.png}", "there is no file 'nowhere.png'"),
         (TARGET + "init: {std: -1}", "below the minimum of 0"),
+        (TARGET + "finish: [{start: 1, blur: 3}]", "unknown transform 'start'"),
+        ("targets: [{constraints: [blur], model: }]", "'model' is nothing (expected a name"),
     ],
 )
 def test_one_problem(text: str, message: str) -> None:
@@ -221,6 +224,163 @@ def test_postproc_refuses_what_changes_the_resolution(name: str) -> None:
     (found,) = messages(TARGET + f"postproc:\n  - {name}: 5\n  - blur: 3\n")
     assert found.startswith(f"test.yaml:3:{7 + len(name)}: '{name}' changes the resolution")
     config_of(TARGET.replace("constraints", "transforms: [{resize: 5}], constraints")).bind()
+
+
+def test_the_result_keeps_its_resolution_too() -> None:
+    (found,) = messages(TARGET + "finish: [{resize: 5}]")
+    assert "'resize' changes the resolution and cannot be used in finish" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "targets: [{constraints: [{blur: 5, weight: 2}]}]",
+            "test.yaml:1:36: 'weight' belongs inside: blur: {kernel_size: 5, weight: 2}",
+        ),
+        ("targets: [{constraints: [{blur: , start: 50%}]}]", "'start' belongs inside: blur: {start: 50%}"),
+        (
+            "targets: [{constraints: [{end: t * 2, blur: {sigma: .5}}]}]",
+            "'end' belongs inside: blur: {sigma: 0.5, end: t * 2}",
+        ),
+        (
+            "targets: [{constraints: [{blur: [3, 5], std: 1, weight: 2}]}]",
+            "'weight' belongs inside: blur: {kernel_size: [3, 5], weight: 2}",
+        ),
+        (
+            "targets: [{constraints: [blur], transforms: [{blur: 5, sigma: 'a: b'}]}]",
+            "'sigma' belongs inside: blur: {kernel_size: 5, sigma: \"a: b\"}",
+        ),
+        (TARGET + "postproc: [{blur: 5, sigma: 2}]", "'sigma' belongs inside: blur: {kernel_size: 5, sigma: 2}"),
+        (f"targets: [{{constraints: [{{blur: '{'1+' * 99}1', weight: 2}}]}}]", "inside: blur: {..., weight: ...}"),
+        ("targets: [{constraints: [{blur: 5, wait: 2}]}]", "unknown constraint 'wait'"),
+        ("targets: [{constraints: [{weight: 2}]}]", "unknown constraint 'weight'"),
+    ],
+)
+def test_a_parameter_beside_its_component_is_told_where_it_belongs(text: str, message: str) -> None:
+    (found,) = messages(text)
+    assert message in found
+
+
+def test_of_many_problems_some_are_listed() -> None:
+    lines = str(InputError([Problem(f"problem {number}") for number in range(23)])).splitlines()
+    assert lines == [*(f"problem {number}" for number in range(20)), "and 3 more"]
+    assert len(str(InputError([Problem("one")] * 20)).splitlines()) == 20
+
+
+# Looks, variables and single changes
+
+
+def read_text(folder: Path, *texts: str, changes: Sequence[tuple[str, str]] = (), **options: Any) -> Config:
+    config = read(files(folder, *texts), options, REGISTRY, changes)
+    config.bind()
+    return config
+
+
+def test_variables_take_the_place_of_their_names(tmp_path: Path) -> None:
+    text = "vars: {word: cat, n: 3}\nepochs: '{{n}} * {{ n }}'\ntargets: [{features: [{text: 'a {{word}}: {{n}}'}]}]"
+    config = read_text(tmp_path, text)
+    assert config.constant("epochs") == 9
+    assert config.dump()["targets"][0]["features"][0]["text"] == "a cat: 3"
+    config = read_text(tmp_path, text, "vars: {word: dog}")  # key by key
+    assert config.dump()["targets"][0]["features"][0]["text"] == "a dog: 3"
+    config = read_text(tmp_path, text, vars={"word": "{{n}}"})  # values are not looked into
+    assert config.dump()["targets"][0]["features"][0]["text"] == "a {{n}}: 3"
+
+
+@pytest.mark.parametrize("word", ["a: b", "[x", "- y\n- z", "}}", "'\""])
+def test_no_value_of_a_variable_changes_the_structure(word: str, tmp_path: Path) -> None:
+    config = read_text(tmp_path, "targets: [{features: [{text: '{{word}}'}]}]", vars={"word": word})
+    assert config.dump()["targets"][0]["features"][0]["text"] == word
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "targets: [{features: [{text: '{{a}} {{b}}'}]}]",
+            ["1:30: the variable 'a' has no value (write 'vars: {a: ...}'", "1:30: the variable 'b' has no value"],
+        ),
+        ("vars: {a: [1]}\n" + TARGET, ["1:11: the variable 'a' is a list (expected one value)"]),
+        (
+            "vars: {a: {b: 1}, c: }\n" + TARGET,
+            ["1:11: the variable 'a' is a mapping", "1:19: the variable 'c' is nothing"],
+        ),
+        ("vars: 5\n" + TARGET, ["1:7: 'vars' is a number (expected names and their values)"]),
+    ],
+)
+def test_variables_that_cannot_be_filled_in(text: str, wanted: list[str], tmp_path: Path) -> None:
+    found = [str(problem) for problem in problems_of(lambda: read_text(tmp_path, text))]
+    assert len(found) == len(wanted)
+    for message, part in zip(found, wanted, strict=True):
+        assert message.startswith(f"{tmp_path / '0.yaml'}:{part}")
+
+
+def test_changes_reach_any_parameter(tmp_path: Path) -> None:
+    text = "targets:\n- {name: a, constraints: [{blur: 5}, std]}\n- {name: b, constraints: [blur]}\noptimizer: adam"
+    changes = [
+        *(("epochs", "7"), ("epochs", "2 * 4"), ("targets.1.weight", ".5"), ("targets.0.constraints.0.blur", "7")),
+        *(("init.mean", "[.1, .2, .3]"), ("optimizer", "{sgd: .9}"), ("targets.1.constraints", "[std, std]")),
+    ]
+    config = read_text(tmp_path, text, changes=changes, epochs=5)
+    dump = config.dump()
+    assert (config.constant("epochs"), dump["init"]["mean"]) == (8, [0.1, 0.2, 0.3])
+    assert dump["optimizer"]["sgd"]["momentum"] == 0.9
+    assert [target["weight"] for target in dump["targets"]] == [1.0, 0.5]
+    assert dump["targets"][0]["constraints"][0]["blur"]["kernel_size"] == 7
+    assert [[*one] for one in dump["targets"][1]["constraints"]] == [["std"], ["std"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        (
+            "targets.1.weight",
+            "2",
+            "--set targets.1.weight:1:1: there is no element '1' (the elements are numbered 0 to 0)",
+        ),
+        ("targets.-1.weight", "2", "there is no element '-1'"),
+        ("targets.x", "2", "there is no element 'x'"),
+        ("postproc.0.blur", "2", "there is no element '0' (the list is empty)"),
+        ("epochs.x", "2", "'x' is looked for in a number (a path names parameters)"),
+        ("targets.0.name.x.y", "2", "'x' is looked for in a text"),
+        ("targets.0.weigth", "2", "--set targets.0.weigth:1:1: unknown parameter 'weigth' (did you mean 'weight'?)"),
+        ("epochs", "-2", "--set epochs:1:1: epochs: -2 is below"),
+        ("epochs", "[", "--set epochs:1:2: not valid YAML"),
+    ],
+)
+def test_changes_that_lead_nowhere(path: str, value: str, wanted: str, tmp_path: Path) -> None:
+    text = "epochs: 5\npostproc: []\ntargets: [{name: a, constraints: [blur]}]"
+    (problem,) = problems_of(lambda: read_text(tmp_path, text, changes=[(path, value)]))
+    assert wanted in str(problem)
+
+
+def test_a_look_is_where_a_config_begins(tmp_path: Path) -> None:
+    look = read_text(tmp_path, "vars: {text: fox}", look="object")
+    config = read_text(
+        tmp_path, "epochs: 3\ntargets: [{name: mine, constraints: [blur]}]", look="object", vars={"text": "fox"}
+    )
+    count = len(look.targets)
+    assert [target.values["name"].source for target in config.targets[count:]] == ["mine"]
+    assert config.dump()["targets"][:count] == look.dump()["targets"]
+    assert config.constant("epochs") == 3
+    assert config.dump()["finish"] == look.dump()["finish"]
+    assert "fox" in json.dumps(look.dump())
+    named = read_text(tmp_path, "look: clipig/object\nvars: {text: fox}")
+    assert named.dump() == look.dump()
+    assert read_text(tmp_path, f"look:\n{TARGET}").dump() == read_text(tmp_path, TARGET).dump()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("look: objekt", "1:7: unknown look 'objekt' (did you mean 'object'?)"),
+        ("look: 5", "1:7: 'look' is a number; a name is expected"),
+        ("look: object", "look object:"),  # whose variable has no value
+    ],
+)
+def test_looks_that_cannot_be_had(text: str, message: str, tmp_path: Path) -> None:
+    assert message in str(problems_of(lambda: read_text(tmp_path, text))[0])
 
 
 FULL = """\
@@ -331,7 +491,7 @@ def palette(value: Annotated[str, Param('Name.')], strength: Annotated[float, Pa
 
 
 def test_a_config_needs_no_plugin_that_it_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,openai")
+    monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,photo,looks")
     text = "model: emoji\n" + TARGET
     check(read_yaml(text, "a.yaml"), Registry()).bind()
     (problem,) = problems_of(lambda: check(read_yaml(text + "postproc: [{mul: 2}]", "a.yaml"), Registry()))

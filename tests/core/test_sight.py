@@ -100,5 +100,5 @@ def test_a_model_that_fails_is_named() -> None:
             return images.nothing  # type: ignore[attr-defined]
 
     run = run_of(f"{HEAD}chunk: 2\n{MANY}", Broken(AXES))
-    with pytest.raises(Exception, match=r"model 'ViT-B/32' of plugin 'openai' .* failed: AttributeError"):
+    with pytest.raises(Exception, match=r"model 'ViT-B/32' of plugin 'clip' .* failed: AttributeError"):
         next(iter(run))

@@ -110,10 +110,21 @@ def test_built_in_components_declare_their_examples() -> None:
     assert not [c.describe() for c in BUILT_IN if c.kind in kinds and c.params and not EXAMPLE.search(c.doc)]
 
 
-@pytest.mark.parametrize("section", [config.Settings, config.Init, config.Target, config.Feature, config.Constraint])
+SECTIONS = [config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_sections_are_listed(section: type) -> None:
     page = EXPANDED["docs/reference/config.md"]
     assert all(f"| `{name}` |" in page for name in [*declarations(section), *config.CHOICES])
+
+
+def test_every_part_of_a_config_has_its_place() -> None:
+    page = EXPANDED["docs/reference/config.md"]
+    heads = re.findall(r"^##+ (\S+)$", page, re.MULTILINE)
+    assert {*config.PARTS, "outputs", "targets.model"} <= {*heads}
+    for look in REGISTRY.names("look"):
+        assert f"`{look}`" in page
 
 
 def params(kind: str, name: str) -> dict[str, Declaration]:

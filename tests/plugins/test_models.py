@@ -64,7 +64,7 @@ def test_the_names_are_those_of_clip() -> None:
 
 
 def test_the_bundled_weights_are_small() -> None:
-    assert (files("clipig_clip") / "weights.safetensors").stat().st_size < 15_000_000  # type: ignore[attr-defined]
+    assert (files("clipig_clip") / "emoji.safetensors").stat().st_size < 15_000_000  # type: ignore[attr-defined]
 
 
 def test_the_bundled_model_tells_things_apart(bundled: EmojiEncoder) -> None:
