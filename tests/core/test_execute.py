@@ -7,9 +7,9 @@ import logging
 import pytest
 import torch
 
-from clipig_core.engine.run import Step
+from clipig_core.engine.run import Run, Step
 from clipig_core.errors import ClipigError, InputError, RunError
-from clipig_core.runner.execute import Observer, Progress, Result, execute
+from clipig_core.runner.execute import Observer, Result, execute
 
 from .support import AXES, SIZE, LinearEncoder, run_of
 
@@ -24,16 +24,16 @@ class Notes(Observer):
         self.told: list[str] = []
         self.failing, self.error = failing, error
 
-    def begin(self, progress: Progress) -> None:
-        self.progress = progress
-        self.note("begin", f"begin {progress.done}/{progress.total}")
+    def begin(self, run: Run) -> None:
+        self.run = run
+        self.note("begin", f"begin {run.done}/{run.total}")
 
     def step(self, step: Step) -> None:
-        self.note("step", f"step {step.epoch}, {self.progress.done} done")
+        self.note("step", f"step {step.epoch}, {self.run.done} done")
 
     def end(self, result: Result) -> None:
         self.result = result
-        self.note("end", f"end {result.progress.done}")
+        self.note("end", f"end {result.run.done}")
 
     def note(self, method: str, text: str) -> None:
         self.told.append(text)
@@ -47,8 +47,8 @@ def test_observers_are_told_everything_in_order() -> None:
     assert notes.told == ["begin 0/3", "step 3, 1 done", "step 4, 2 done", "step 5, 3 done", "end 3"]
     assert notes.result is result
     assert (result.stopped, result.error, result.failures) == (False, None, [])
-    assert result.progress.complete
-    assert result.progress.seconds > 0
+    assert result.run.complete
+    assert result.run.seconds > 0
     assert torch.equal(result.image, result.run.image)
 
 
@@ -56,7 +56,7 @@ def test_methods_of_an_observer_may_be_left_out() -> None:
     class Patient(Observer):
         pass
 
-    assert execute(run_of(FEATURE, LinearEncoder(AXES)), [Patient()]).progress.done == 6
+    assert execute(run_of(FEATURE, LinearEncoder(AXES)), [Patient()]).run.done == 6
 
 
 @pytest.mark.parametrize(
@@ -86,9 +86,9 @@ def test_a_wish_to_stop_is_granted_after_the_epoch() -> None:
     result = execute(run, [notes], lambda: len(notes.told) > 2)
     assert notes.told == ["begin 0/6", "step 0, 1 done", "step 1, 2 done", "end 2"]
     assert result.stopped
-    assert not result.progress.complete
+    assert not result.run.complete
     rest = execute(run)  # goes on where it stands
-    assert rest.progress.done == 4
+    assert rest.run.done == 4
     assert torch.equal(rest.image, execute(run_of(FEATURE, LinearEncoder(AXES))).image)
 
 
