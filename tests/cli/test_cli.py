@@ -242,10 +242,12 @@ def test_variables_and_single_changes(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         BARE.replace("- constraints", "- name: a {{word}}\n    constraints") + "vars: {n: 3}\n"
     )
-    changes = ["--set", "epochs={{n}}", "--set", "targets.0.weight=1 - t", "--set", "targets.0.constraints.0.blur=5"]
-    done = clipig(tmp_path, "run", "a.yaml", "--var", "word=cat = dog", "--var", "n=4", *changes, "-v", "0")
-    assert (done.returncode, done.stderr, done.stdout) == (0, "", "a.png\n")
-    config = sidecar(tmp_path / "a.yaml")
+    changes = ["--set", "epochs='{{n}}'", "--set", "targets.0.weight=1 - t", "--set", "targets.0.constraints.0.blur=5"]
+    done = clipig(
+        tmp_path, "run", "a.yaml", "--var", "word=cat = dog", "--var", "n=4", *changes, "-v", "0", "-o", "out/"
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "out/a.png\n")
+    config = sidecar(tmp_path / "out" / "a.yaml")
     (target,) = config["targets"]
     assert (target["name"], target["weight"], config["epochs"]) == ("a cat = dog", "1 - t", "4")
     assert target["constraints"][0]["blur"]["kernel_size"] == 5

@@ -20,7 +20,10 @@ KINDS = ("transform", "constraint")
 BUILT_IN = [c for plugin in Registry().plugins if plugin.built_in for c in plugin.components if c.kind in KINDS]
 NAMES = [(c.kind, c.name) for c in BUILT_IN]
 WITHOUT_EFFECT = {("constraint", "noise")}  # image and noisy image move alike, so that its gradient is zero
-FAINT = {("transform", "less_purple"): 0.0002}  # the drawing has hardly any
+FAINT = {
+    ("transform", "less_purple"): 0.0002,  # the drawing has hardly any
+    ("transform", "fnoise"): 0.005,  # its noise is along the channels
+}
 SOME = {("transform", "random_flip")}  # leaves other views as they are
 VISIBLE = 0.02  # mean difference of values
 
