@@ -23,20 +23,8 @@ from clipig_core.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-WORDS = (
-    *("owl", "lion", "octopus", "penguin", "rose", "cactus", "banana", "pizza", "hamburger", "hot beverage"),
-    *(
-        "automobile",
-        "rocket",
-        "sailboat",
-        "castle",
-        "rainbow",
-        "guitar",
-        "soccer ball",
-        "alarm clock",
-        "key",
-        "umbrella",
-    ),
+WORDS = tuple(
+    line for line in (ROOT / "benchmarks" / "words.txt").read_text().splitlines() if line and not line.startswith("#")
 )
 COLORS = ("red heart on a white background", "red heart on a blue background", "red heart on a green background")
 TOGETHER = {"frame": ("hamburger", "frame")}  # what is meant to be added to another config
