@@ -88,7 +88,7 @@ def test_a_wish_to_stop_is_granted_after_the_epoch() -> None:
     assert result.stopped
     assert not result.run.complete
     rest = execute(run)  # goes on where it stands
-    assert rest.run.done == 4
+    assert rest.run.done == 6
     assert torch.equal(rest.image, execute(run_of(FEATURE, LinearEncoder(AXES))).image)
 
 

@@ -275,7 +275,7 @@ def test_a_component_that_breaks_its_contract_is_named(
 def test_a_transform_that_changes_the_resolution_in_secret_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(HEAD + "targets: [{constraints: [blur]}]\npostproc: [blur]")
     component = run.config.postproc[0].transforms[0].component
-    monkeypatch.setattr(component, "loaded", lambda images, **_: images[:, :, 1:])
+    monkeypatch.setattr(component, "function", lambda images, **_: images[:, :, 1:])
     with pytest.raises(PluginError, match="changed the resolution"):
         next(iter(run))
 
