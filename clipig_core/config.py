@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
 from clipig_core.kinds import CONSTRAINT, FEATURE, KINDS, LOSS, MODEL, TRANSFORM, Kind, Stands
+from clipig_core.look import fill, gaps
 from clipig_core.nodes import Node, read_file, read_yaml
 from clipig_core.params import Declaration, File, Floats3, Ints2, Param, Value, Values, declarations
 from clipig_core.registry import Component, Registry
@@ -424,9 +425,6 @@ def _look(node: Node, registry: Registry) -> list[Node]:
         raise InputError(Problem(str(error.args[0]), name.place)) from error
 
 
-_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-
-
 def filled_in(node: Node) -> Node:
     """The document with the values of its `vars` in place of `{{name}}`, in all texts behind keys.
 
@@ -441,28 +439,14 @@ def filled_in(node: Node) -> Node:
         if isinstance(value.value, dict | list | None):
             problems.append(Problem(f"the variable '{name}' is {value.describe()}", value.place, "expected one value"))
         values[name] = str(value.value)
-
-    def text(node: Node) -> str:
-        def value(found: re.Match[str]) -> str:
-            if found[1] not in values:
-                hint = f"write 'vars: {{{found[1]}: ...}}', or use the option --var {found[1]}=..."
-                problems.append(Problem(f"the variable '{found[1]}' has no value", node.place, hint))
-            return values.get(found[1], "")
-
-        return _VARIABLE.sub(value, node.value)
-
-    def fill(node: Node) -> Node:
-        if isinstance(node.value, dict):
-            return replace(node, value={key: fill(value) for key, value in node.value.items()})
-        if isinstance(node.value, list):
-            return replace(node, value=[fill(value) for value in node.value])
-        if isinstance(node.value, str) and "{{" in node.value:
-            return replace(node, value=text(node), plain=False)
-        return node
-
-    filled = {name: value if name == "vars" else fill(value) for name, value in node.value.items()}
+    document = replace(node, value={name: value for name, value in node.value.items() if name != "vars"})
+    for name, place in gaps(document):
+        if name not in values:
+            hint = f"write 'vars: {{{name}: ...}}', or use the option --var {name}=..."
+            problems.append(Problem(f"the variable '{name}' has no value", place, hint))
     _raise(problems)
-    return replace(node, value=filled)
+    filled = fill(document, values)
+    return replace(node, value=filled.value | ({"vars": given} if "vars" in node.value else {}))
 
 
 def merge(nodes: Sequence[Node], lists: Iterable[str] = LISTS) -> Node:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from clipig_core.errors import Place
 from clipig_core.nodes import Node
 
-PLACEHOLDER = re.compile(r"\{\{ *(\w+) *\}\}")
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
-def placeholders(node: Node) -> set[str]:
-    """The names of all placeholders in the texts of a document."""
+def gaps(node: Node) -> Iterator[tuple[str, Place]]:
+    """The placeholders in the texts of a document: their names, and where the texts are."""
     if isinstance(node.value, str):
-        return {*PLACEHOLDER.findall(node.value)}
-    children = node.value.values() if isinstance(node.value, dict) else node.value
-    return set().union(*map(placeholders, children)) if isinstance(node.value, dict | list) else set()
+        for name in PLACEHOLDER.findall(node.value):
+            yield name, node.place
+    elif isinstance(node.value, dict | list):
+        for child in node.value.values() if isinstance(node.value, dict) else node.value:
+            yield from gaps(child)
 
 
 def fill(node: Node, texts: Mapping[str, str]) -> Node:
     """The document with texts in the place of placeholders; those that have none stay. No text can add keys to it."""
-    if isinstance(node.value, str):
-        return replace(node, value=PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), node.value))
+    if isinstance(node.value, str) and PLACEHOLDER.search(node.value):
+        filled = PLACEHOLDER.sub(lambda found: texts.get(found[1], found[0]), node.value)
+        return replace(node, value=filled, plain=False)
     if isinstance(node.value, dict):
         return replace(node, value={name: fill(value, texts) for name, value in node.value.items()})
     if isinstance(node.value, list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipig_core import config
 from clipig_core.errors import InputError
 from clipig_core.kinds import LOOK
-from clipig_core.look import fill, placeholders
+from clipig_core.look import fill, gaps
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 from clipig_core.testing.base import ContractError
@@ -24,7 +24,7 @@ def check_look(target: str, /, text: str = WORDS) -> None:
         raise ContractError(f"{target}: has no documentation; begin it with a comment that says how its pictures look")
     try:
         node = read_yaml(look, target)
-        found = placeholders(node)
+        found = {name for name, _ in gaps(node)}
         if found != {"text"}:
             raise ContractError(
                 f"{target}: has the placeholders {sorted(found)}; write '{{{{text}}}}', in quotes, where the words of "

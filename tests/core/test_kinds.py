@@ -12,7 +12,7 @@ import pytest
 from clipig_core import config
 from clipig_core.errors import InputError
 from clipig_core.kinds import COMMAND, FUNCTION, KINDS, LOOK, Kind, Stands, first_sentence
-from clipig_core.look import fill, placeholders
+from clipig_core.look import fill, gaps
 from clipig_core.nodes import read_yaml
 from clipig_core.registry import Registry
 from tests.core.support import third_party
@@ -254,7 +254,7 @@ def test_targets_of_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 def test_words_are_put_into_a_look_after_it_was_read() -> None:
     node = read_yaml('targets: [{features: [{text: "a {{text}}"}, {text: "{{ other }}"}]}]', "look")
-    assert placeholders(node) == {"text", "other"}
+    assert {name for name, _ in gaps(node)} == {"text", "other"}
     filled = fill(node, {"text": "}]: # 'x'"})
     assert filled.plain_value() == {"targets": [{"features": [{"text": "a }]: # 'x'"}, {"text": "{{ other }}"}]}]}
 
