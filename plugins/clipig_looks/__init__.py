@@ -7,4 +7,8 @@ from clipig_core import Entry, hookimpl
 
 @hookimpl
 def clipig_looks() -> Mapping[str, str | Entry]:
-    return {"object": Entry("clipig_looks:object.yaml", default=True)}
+    return {
+        "emoji": "clipig_looks:emoji.yaml",
+        "object": Entry("clipig_looks:object.yaml", default=True),
+        "texture": "clipig_looks:texture.yaml",
+    }

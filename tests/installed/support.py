@@ -31,7 +31,8 @@ class Environment:
 
     def run(self, *args: str | Path, folder: Path | None = None, **more: str) -> Done:
         """One run of its Python, in `folder` or its own."""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "CLIPIG_", "PIP_"))}
+        own = ("PYTHON", "CLIPIG_", "PIP_", "COLUMNS")  # and no terminal, of which pytest-xdist tells the width
+        env = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         return subprocess.run(
             [self.python, *args],
             cwd=folder or self.folder,
