@@ -98,7 +98,7 @@ def test_all_built_in_plugins_are_listed(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"clipig \d\S*", lines[0])
     assert [line for line in lines if re.fullmatch(r"  filters +transform +blur, border, edge, unsharp", line)]
-    assert [line for line in lines if re.fullmatch(r"  looks +look +object", line)]
+    assert [line for line in lines if re.fullmatch(r"  looks +look +emoji, object, texture", line)]
     count = len({component.plugin.name for component in BUILT_IN})
     assert lines[-1] == f"{count} plugins: {count} ok"
 
@@ -118,7 +118,7 @@ def test_rows_are_wrapped_to_the_terminal_and_aligned(tmp_path: Path, width: int
     column = lines[number].index("RN50")
     assert re.fullmatch(rf" {{{column}}}\S.*", lines[number + 1])
     (looks,) = [line for line in lines if line.startswith("  looks ")]
-    assert looks[column:] == "object"
+    assert looks[column:] == "emoji, object, texture"
 
 
 def test_the_listing_as_json(tmp_path: Path) -> None:
