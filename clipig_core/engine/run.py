@@ -92,6 +92,7 @@ class Run:
         """The next one."""
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
+        self._resolution = _size(first)
         self.canvas = self._canvas(*self.resolution, canvas)
         if config.settings["resolution"].constant:
             with torch.no_grad():
@@ -179,12 +180,12 @@ class Run:
             RunError: there is not enough memory.
         """
         now = Now(self.epoch, self.epochs)
-        before = self.resolution
         context = self._context(now)
-        if self.resolution != before:
+        size = _size(context)
+        if size != self.resolution:
             with self._calling_canvas():
-                resize(self.canvas, self.optimizer, *self.resolution, self.config.constant("interpolation"))
-            self._mean = None
+                resize(self.canvas, self.optimizer, *size, self.config.constant("interpolation"))
+            self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
         for group in self.optimizer.param_groups:
             group["lr"] = self.base_rate * rate
@@ -336,11 +337,10 @@ class Run:
     # One epoch
 
     def _context(self, now: Now, dry: bool = False) -> EpochContext:
-        """The variables of an epoch, and its resolution, which depends on time alone."""
+        """The variables of an epoch, the resolution among them, which depends on time alone."""
         settings, key = self.config.settings, self.key.fold("epoch", now.epoch)
         context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
         width, height = context.constant(settings["resolution"], "")
-        self._resolution = (width, height)
         size = [float(width), float(height)]
         context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
         scale = context.constant(settings["learnrate_scale"], "")
@@ -411,6 +411,11 @@ class Run:
 def _what(feature: FeatureConfig) -> tuple[str, str]:
     """The source of a feature, and what the user wrote for it."""
     return feature.source.name, str(feature.source.values["value"].source)
+
+
+def _size(context: EpochContext) -> tuple[int, int]:
+    """Width and height that the picture has in an epoch."""
+    return int(context.variables["width"]), int(context.variables["height"])
 
 
 def _epochs(span: FrameTime, epochs: int) -> int:

@@ -142,3 +142,10 @@ def test_the_statistics_are_a_row_for_each_part() -> None:
 def test_a_run_without_targets_has_a_result() -> None:
     result = execute(run_of(HEAD))
     assert (result.statistics, result.loss, result.similarity) == ([], 0.0, None)
+
+
+def test_an_error_where_the_resolution_changes_keeps_the_picture_before() -> None:
+    head = HEAD.replace(f"resolution: {SIZE}\n", f"resolution: {SIZE} if epoch < 3 else 12\n")
+    result = execute(run_of(head + "learnrate: 1 / (3 - epoch)\ntargets: [{constraints: [blur]}]"))
+    assert "division by zero in epoch 3" in str(result.error)
+    assert result.image.shape == (1, 3, SIZE, SIZE)
