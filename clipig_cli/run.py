@@ -67,8 +67,8 @@ def run(
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     """
     from clipig_core.config import read
-    from clipig_core.nodes import read_yaml
-    from clipig_core.registry import Registry
+    from clipig_core.extension.registry import Registry
+    from clipig_core.language.nodes import read_yaml
 
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
