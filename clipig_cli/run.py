@@ -119,11 +119,11 @@ def make(config: Config, stem: str) -> bool:
         from clipig_core.engine.run import Run
         from clipig_core.runner.execute import execute
         from clipig_core.runner.files import Output
-        from clipig_core.runner.outputs import outputs
+        from clipig_core.runner.outputs import outputs, written
         from clipig_core.runner.picture import PictureFile
 
         config.bind()
-        output = Output.claim(config.constant("output"), stem)
+        output = Output.claim(config.constant("output"), stem, lambda path: written(outputs(config, path)))
         interrupts.cleanup = output.release
         picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
@@ -133,15 +133,14 @@ def make(config: Config, stem: str) -> bool:
             verbose = config.constant("verbose")
             observers = [ProgressBar(output.image.name, verbose), picture, *others]
             result = execute(run, observers, lambda: interrupts.received)
-            for failure in result.failures:
+            if picture.saved:
+                if verbose:
+                    say(f"saved {output.image}")
+                with contextlib.suppress(OSError):
+                    click.echo(output.image)
+            for failure in [*result.failures, result.error]:
                 if isinstance(failure, ClipigError):
                     raise failure
-            if verbose:
-                say(f"saved {output.image}")
-            with contextlib.suppress(OSError):
-                click.echo(output.image)
-            if result.error:
-                raise result.error
             return not result.stopped
         finally:
             picture.close()

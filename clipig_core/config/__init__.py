@@ -13,7 +13,18 @@ from typing import Any
 from clipig_core.config.check import DEVICE, check, split_output
 from clipig_core.config.document import LISTS, document, filled_in, merge, override
 from clipig_core.config.plan import DEFAULT, Config, ConstraintConfig, FeatureConfig, StageConfig, TargetConfig, Use
-from clipig_core.config.sections import CHOICES, PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.sections import (
+    CHOICES,
+    PARTS,
+    Constraint,
+    Feature,
+    Finish,
+    Init,
+    Outputs,
+    Settings,
+    Stage,
+    Target,
+)
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
 
@@ -30,6 +41,7 @@ __all__ = [
     "FeatureConfig",
     "Finish",
     "Init",
+    "Outputs",
     "Settings",
     "Stage",
     "StageConfig",

@@ -22,7 +22,7 @@ from clipig_core.config.plan import (
     Use,
     as_mapping,
 )
-from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import Place, PluginError, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Registry
@@ -92,9 +92,12 @@ class _Checker(Collector):
         return self.values(node, self.declared(section), also)
 
     def declared(self, section: type) -> dict[str, Declaration]:
-        """The parameters of a section, whose expressions may call the functions of plugins."""
-        functions = self.registry.functions
-        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
+        """The parameters of a section."""
+        return self.functional(declarations(section))
+
+    def functional(self, params: dict[str, Declaration]) -> dict[str, Declaration]:
+        """Parameters whose expressions may call the functions of plugins."""
+        return {name: replace(one, functions=self.registry.functions) for name, one in params.items()}
 
     def mapping(self, node: Node, what: str) -> Node:
         if isinstance(node.value, dict):
@@ -142,6 +145,8 @@ class _Checker(Collector):
         stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
         listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        for use in (use for uses in listed.values() for use in uses):
+            use.own = self.own(use)
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Config(settings, init, chosen_uses, targets, stages, finish, listed)
 
@@ -252,10 +257,14 @@ class _Checker(Collector):
         return found
 
     def constraint(self, use: Use) -> ConstraintConfig:
-        own, params = self.declared(Constraint), use.node
+        return ConstraintConfig(use, self.own(use))
+
+    def own(self, use: Use) -> Values:
+        """What core adds to the parameters of a component."""
+        own, params = self.functional(use.component.contract.inside()), use.node
         given = params.value if isinstance(params.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-        return ConstraintConfig(use, self.values(mine, own))
+        return self.values(mine, own)
 
     def stage(self, node: Node, section: type, where: str) -> StageConfig:
         own = self.declared(section)

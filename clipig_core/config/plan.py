@@ -26,6 +26,8 @@ class Use:
     node: Node
     values: Values = field(default_factory=dict)
     extra: frozenset[str] = frozenset()
+    own: Values = field(default_factory=dict)
+    """What core adds to its parameters, if it stands in a list of the run."""
     in_place: str = ""
     """The list that takes only what keeps the resolution, if it stands in one."""
 
@@ -53,7 +55,7 @@ class Use:
         return {name: value.resolve(variables, rng) for name, value in self.values.items()}
 
     def dump(self) -> Any:
-        return {name: value.source for name, value in self.values.items()}
+        return _dump(self.values | self.own)
 
     def choice(self) -> Any:
         """As a choice is written: the name, or the name with parameters."""
