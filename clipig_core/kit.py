@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import read_image, to_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
+    from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
@@ -41,6 +42,7 @@ _WHERE = {
     "imaging.clamp": ("clamp_through",),
     "imaging.images": ("read_image", "to_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
+    "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
@@ -73,6 +75,7 @@ __all__ = [
     "banded",
     "beyond",
     "clamp_through",
+    "contact_sheet",
     "difference",
     "execute",
     "exif",
@@ -86,6 +89,7 @@ __all__ = [
     "read_image",
     "resample",
     "save",
+    "thumbnail",
     "to_image",
     "to_png",
 ]
