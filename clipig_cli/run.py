@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError
+from clipig_core.errors import ClipigError, Place
 
 if TYPE_CHECKING:
     from clipig_core.config import Config
+    from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
 
@@ -39,6 +40,13 @@ class _Run(click.Command):
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+)
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
@@ -54,6 +62,7 @@ def run(
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    outputs: tuple[str, ...],
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -65,6 +74,7 @@ def run(
     \b
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
+    clipig run fox.yaml --out video.mp4 --out log
     """
     from clipig_core.config import read
     from clipig_core.extension.registry import Registry
@@ -86,7 +96,8 @@ def run(
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
     registry = Registry()
-    config = read(configs, given, registry, [pair(change, "--set") for change in changes])
+    sources: list[str | Node] = [*configs, *map(output_document, outputs)]
+    config = read(sources, given, registry, [pair(change, "--set") for change in changes])
     seed = config.constant("seed")
     for number in range(repeat):
         if number:
@@ -101,6 +112,16 @@ def pair(text: str, option: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise click.UsageError(f"'{option} {text}' has no '='; write {option} NAME=VALUE.")
     return name.strip(), value
+
+
+def output_document(text: str) -> Node:
+    """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
+    from clipig_core.language.nodes import Node, read_yaml
+
+    place = Place(f"--out {text}")
+    short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
+    node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
+    return Node({"outputs": Node([node], place)}, place, {"outputs": place})
 
 
 def slug(text: str) -> str:
