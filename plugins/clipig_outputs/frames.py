@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.kit import Background, Rhythm, to_image
+from clipig_core.kit import Background, Result, Rhythm, Run, Step, to_image
 from clipig_outputs.formats import Format, Quality, encode, need
 
 log = logging.getLogger("clipig")
@@ -40,15 +40,15 @@ class Frames:
         self.rhythm = Rhythm(every)
         self.background = Background(self.write)
 
-    def begin(self, run: Any) -> None:
+    def begin(self, run: Run) -> None:
         self.run = run
         self.digits = len(str(run.epochs))
 
-    def step(self, step: Any) -> None:
+    def step(self, step: Step) -> None:
         if self.rhythm.due(self.run.done):
             self.background.put((step.epoch + 1, step.image))
 
-    def end(self, result: Any) -> None:
+    def end(self, result: Result) -> None:
         """The result itself is the last one, even if it is not time for it."""
         self.background.put((result.run.epoch, result.image))
         self.background.finish()

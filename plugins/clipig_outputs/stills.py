@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.kit import Background, Rhythm, provenance, save, to_image
+from clipig_core.kit import Background, Result, Rhythm, Run, Step, provenance, save, to_image
 from clipig_outputs.formats import Quality, encode, need
 
 Every = Annotated[
@@ -51,14 +51,14 @@ class Still:
         self.rhythm = Rhythm(every)
         self.background = Background(self.write, room=1)
 
-    def begin(self, run: Any) -> None:
+    def begin(self, run: Run) -> None:
         self.run = run
 
-    def step(self, step: Any) -> None:
+    def step(self, step: Step) -> None:
         if self.rhythm.due(self.run.done):
             self.background.put((step.image, ""))
 
-    def end(self, result: Any) -> None:
+    def end(self, result: Result) -> None:
         self.background.put((result.image, provenance(self.run, result.image)))
         self.background.finish()
 

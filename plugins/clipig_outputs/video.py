@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from clipig_core import Ints2, Param, RunError
-from clipig_core.kit import Background, Rhythm, provenance, to_image
+from clipig_core.kit import Background, Result, Rhythm, Run, Step, provenance, to_image
 from clipig_outputs.films import Film, Spool, lacking, open_film
 from clipig_outputs.formats import Quality
 
@@ -104,13 +104,13 @@ class Video:
         self.last = -1 / self.fps
         """The second from which on the last frame is shown."""
 
-    def begin(self, run: Any) -> None:
+    def begin(self, run: Run) -> None:
         self.run = run
         self.canvas = self.size or run.resolution_in(run.epochs - 1)
         self.text = provenance(run, run.image)
         self.first: Tensor | None = run.image
 
-    def step(self, step: Any) -> None:
+    def step(self, step: Step) -> None:
         at = None if self.run.complete else self.timing.at(self.run.done, self.run.total)
         if at is None:
             return
@@ -120,7 +120,7 @@ class Video:
         self.background.put((step.image, at))
         self.last = at
 
-    def end(self, result: Any) -> None:
+    def end(self, result: Result) -> None:
         """Show the result, and finish the file.
 
         Raises:
