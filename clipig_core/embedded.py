@@ -19,14 +19,19 @@ def is_picture(head: bytes) -> bool:
     )
 
 
+def comment(text: str) -> bytes:
+    """A config as a comment, for formats that have comments: GIF, and JPEG."""
+    return (MARK + text).encode()
+
+
 def exif(text: str) -> bytes:
-    """EXIF data with a text as the user's comment."""
+    """EXIF data with a config as the user's comment."""
     from PIL import ExifTags, Image
 
     text = MARK + text
-    comment = ASCII + text.encode() if text.isascii() else UNICODE + text.encode("utf-16-be")
     data = Image.Exif()
-    data.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    written = ASCII + text.encode() if text.isascii() else UNICODE + text.encode("utf-16-be")
+    data.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = written
     return data.tobytes()
 
 
@@ -42,17 +47,17 @@ def embedded(path: str | Path) -> str | None:
         text = image.info.get("clipig")
         if isinstance(text, str):
             return text
-        comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
-        for found in (comment, image.info.get("comment")):
+        written = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment)
+        for found in (written, image.info.get("comment")):
             text = _decoded(found)
             if text.startswith(MARK):
                 return text.removeprefix(MARK)
     return None
 
 
-def _decoded(comment: object) -> str:
-    if not isinstance(comment, bytes):
+def _decoded(written: object) -> str:
+    if not isinstance(written, bytes):
         return ""
-    if comment.startswith(UNICODE):
-        return comment.removeprefix(UNICODE).decode("utf-16-be", "replace")
-    return comment.removeprefix(ASCII).decode("utf-8", "replace")
+    if written.startswith(UNICODE):
+        return written.removeprefix(UNICODE).decode("utf-16-be", "replace")
+    return written.removeprefix(ASCII).decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipig_core.config import Config, read
     from clipig_core.downloads import FetchError, fetch
-    from clipig_core.embedded import exif
+    from clipig_core.embedded import comment, exif
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
     from clipig_core.engine.encoder import Encoder, fit
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "config": ("Config", "read"),
     "downloads": ("FetchError", "fetch"),
-    "embedded": ("exif",),
+    "embedded": ("comment", "exif"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
     "engine.encoder": ("Encoder", "fit"),
@@ -75,6 +75,7 @@ __all__ = [
     "banded",
     "beyond",
     "clamp_through",
+    "comment",
     "contact_sheet",
     "difference",
     "execute",

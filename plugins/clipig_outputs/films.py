@@ -21,7 +21,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 from PIL import Image
 
-from clipig_core.kit import exif
+from clipig_core.kit import comment, exif
 
 BT709, LIMITED = 1, 1
 """As the tables of H.273 number them, and FFmpeg does: matrix, primaries and curve; a range of 16 to 235."""
@@ -124,10 +124,10 @@ class WebP(Stills):
         return _chunk(b"ANMF", place + _int24(duration) + do_not_blend + frame)
 
     def tail(self) -> bytes:
-        return _chunk(b"EXIF", exif(self.text)) if self.text else b""
+        return _chunk(b"EXIF", exif(self.text))
 
     def _header(self) -> bytes:
-        animated, with_exif = 0x02, 0x08 if self.text else 0
+        animated, with_exif = 0x02, 0x08
         canvas = _int24(self.size[0] - 1) + _int24(self.size[1] - 1)
         return _chunk(b"VP8X", bytes([animated | with_exif, 0, 0, 0]) + canvas)
 
@@ -144,10 +144,11 @@ class Gif(Stills):
     def __init__(self, path: Path, size: tuple[int, int], text: str) -> None:
         super().__init__(path, ticks=100)
         forever = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
-        blocks = (text.encode()[i : i + 255] for i in range(0, len(text.encode()), 255))
-        comment = b"".join(bytes([len(block)]) + block for block in blocks)
+        about = comment(text)
+        blocks = (about[start : start + 255] for start in range(0, len(about), 255))
+        spoken = b"\x21\xfe" + b"".join(bytes([len(block)]) + block for block in blocks) + b"\x00"
         head = b"GIF89a" + struct.pack("<HHBBB", *size, 0x70, 0, 0) + forever
-        self._append(head + (b"\x21\xfe" + comment + b"\x00" if text else b""))
+        self._append(head + spoken)
 
     def encoded(self, frame: Image.Image) -> bytes:
         """The image block of the GIF that Pillow makes of a frame, with the table of colours before its pixels."""

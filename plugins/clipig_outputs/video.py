@@ -130,11 +130,11 @@ class Video:
         self.background.put((result.image, at))
         self.background.finish()
         if self.film:
-            with self._writing(self.film):
-                end = at + 1 / self.fps + self.hold
-                if self.spool:
+            end = at + 1 / self.fps + self.hold
+            if self.spool:
+                with self._writing(self.film):
                     end = self._back(self.film, self.spool, end)
-                self.film.end(end)
+            self._finish(self.film, end)
 
     def add(self, frame: tuple[Tensor, float]) -> None:
         """Encode a frame; the first one opens the file."""
@@ -164,6 +164,15 @@ class Video:
             yield
         except OSError as error:
             self.film = None
-            with contextlib.suppress(OSError):
-                film.end(self.last + 1 / self.fps)
-            raise RunError(f"'{self.file}' ends early: {error.strerror or error}") from None
+            with contextlib.suppress(RunError):
+                self._finish(film, self.last + 1 / self.fps)
+            raise self._failure(error) from None
+
+    def _finish(self, film: Film, at: float) -> None:
+        try:
+            film.end(at)
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: OSError) -> RunError:
+        return RunError(f"'{self.file}' ends early: {error.strerror or error}")
