@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, read
+    from clipig_core.config import Plan, read
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.embedded import comment, exif
     from clipig_core.engine.canvas import Canvas
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.provenance import provenance
 
 _WHERE = {
-    "config": ("Config", "read"),
+    "config": ("Plan", "read"),
     "downloads": ("FetchError", "fetch"),
     "embedded": ("comment", "exif"),
     "engine.canvas": ("Canvas",),
@@ -59,13 +59,13 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Encoder",
     "FetchError",
     "Loss",
     "Observer",
     "Output",
     "Pixels",
+    "Plan",
     "Registry",
     "Result",
     "Rhythm",

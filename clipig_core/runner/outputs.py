@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clipig_core.config import Config, Use
+from clipig_core.config import Plan, Use
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import InputError, PluginError, Problem
 from clipig_core.extension.kinds import OUTPUT
@@ -15,7 +14,7 @@ from clipig_core.language.params import Value
 from clipig_core.runner.execute import Observer, Result
 
 
-def outputs(config: Config, target: Path) -> list[Observer]:
+def outputs(plan: Plan, target: Path) -> list[Observer]:
     """Each output of the config; all that they write begins with `target`, the path of the picture without its ending.
 
     Raises:
@@ -24,14 +23,14 @@ def outputs(config: Config, target: Path) -> list[Observer]:
     """
     observers: list[Observer] = []
     taken = {target.with_name(f"{target.name}{suffix}"): "the picture" for suffix in (".png", ".yaml")}
-    for number, use in enumerate(config.lists[OUTPUT.key]):
+    for number, use in enumerate(plan.lists[OUTPUT.key]):
         made = _made(use, target)
         for file in written([made]):
             if file in taken:
                 message = f"the output '{use.name}' would write '{file.name}', as {taken[file]} does"
                 raise InputError(Problem(message, use.node.place, "with 'name: second', it has another name"))
             taken[file] = f"the output '{use.name}'"
-        when = use.own["when"]
+        when = use.section["when"]
         observers.append(_Chosen(made, when, f"outputs/{number}") if when.source is not True else made)
     return observers
 
@@ -42,12 +41,12 @@ def written(observers: Iterable[Observer]) -> list[Path]:
 
 
 def _made(use: Use, target: Path) -> Any:
-    name = str(use.own["name"].resolve({}, random.Random(0)))
+    name = use.section.fixed.name
     if any(letter in name for letter in "/\\\0"):
-        raise InputError(Problem(f"'{name}' is no part of the name of a file", use.own["name"].node.place))
+        raise InputError(Problem(f"'{name}' is no part of the name of a file", use.section["name"].node.place))
     with use.component.calling(use.node.place):
         path = target.with_name(f"{target.name}-{name}") if name else target
-        made = use.component.function(path, **use.arguments({}, random.Random(0)))
+        made = use.component.function(path, **use.fixed)
     lacking = OUTPUT.problems(made)
     if lacking:
         raise PluginError(f"{use.component.describe()} returned {made!r:.100}, which lacks {', '.join(lacking)}")

@@ -91,7 +91,7 @@ def test_a_picture_is_the_result_and_holds_its_config(name: str, suffix: str, of
     with Image.open(file) as image:
         assert np.abs(pixels(image) - expected(result)).mean() < off
     config = clipig.read(file)
-    assert (config.constant("seed"), config.constant("epochs")) == (1, 8)
+    assert (config.seed, config.settings.fixed.epochs) == (1, 8)
     assert "8 of 8 epochs" in (embedded(file) or "")
 
 
@@ -211,7 +211,7 @@ def test_a_video_shows_the_way_from_the_first_pixels_to_the_result(kind: str, tm
 @pytest.mark.parametrize("kind", ["webp", "gif", "avif"])
 def test_a_video_holds_its_config(kind: str, tmp_path: Path) -> None:
     make(tmp_path, {"video": kind})
-    assert clipig.read(tmp_path / f"demo.{kind}").constant("seed") == 1
+    assert clipig.read(tmp_path / f"demo.{kind}").seed == 1
 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm"])

@@ -31,7 +31,7 @@ class Proof:
         self.files = [file]
 
     def begin(self, run: Any) -> None:
-        use = run.config.choices.get("paper")
+        use = run.plan.choices.get("paper")
         if use:
             self.color = use.component.function(**use.arguments({}, random.Random(0)))
 
