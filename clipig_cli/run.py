@@ -17,6 +17,7 @@ from clipig_core.errors import ClipigError, Place
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
+    from clipig_core.extension.registry import Component
     from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
@@ -47,6 +48,7 @@ class _Run(click.Command):
     metavar="OUTPUT",
     help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
 )
+@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
@@ -63,6 +65,7 @@ def run(
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
+    preview: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -99,11 +102,14 @@ def run(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
         sources: list[str | Node] = [*configs, *map(output_document, outputs)]
-        plan = read(sources, given, Registry(), [pair(change, "--set") for change in changes])
+        registry = Registry()
+        watching = registry.find("output", "preview") if preview else None
+        plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            if not make(one, stem, interrupts):
+            mark = f"-seed{one.seed}" if repeat > 1 else ""
+            if not make(one, stem, interrupts, mark, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -130,8 +136,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
-    """Make one picture; False if it was interrupted."""
+def make(plan: Plan, stem: str, interrupts: Interrupts, mark: str = "", watching: Component | None = None) -> bool:
+    """Make one picture; False if it was interrupted. `mark` is put behind its name; `watching` is one more output."""
     from clipig_cli.progress import ProgressBar, say
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
@@ -142,14 +148,17 @@ def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
     settings = plan.settings.fixed
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
-    output = Output.claim(settings.output, stem, lambda path: written(outputs(plan, path)))
+    output = Output.claim(settings.output, stem, mark, lambda path: written(outputs(plan, path)))
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
         others = outputs(plan, output.image.with_suffix(""))
+        if watching:
+            others.append(watching.function(output.image.with_suffix("")))
         run = Run(plan)
         interrupts.after_the_epoch()
-        observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
+        # What is said in the end comes below the preview, and after the picture is saved.
+        observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
         result = execute(run, observers, lambda: interrupts.received)
         if picture.saved:
             if settings.verbose:

@@ -21,10 +21,13 @@ class Output:
         self.config = image.with_suffix(".yaml")
 
     @classmethod
-    def claim(cls, output: str, stem: str, others: Callable[[Path], Iterable[Path]] = lambda _: ()) -> Output:
+    def claim(
+        cls, output: str, stem: str, mark: str = "", others: Callable[[Path], Iterable[Path]] = lambda _: ()
+    ) -> Output:
         """Reserve the first free name of `demo`, `demo-1`, `demo-2`, ...
 
         `output` is a directory (existing, or ending with a slash), where `stem` gives the name, or a `.png` filename.
+        `mark` is put behind the name.
         `others` are the files that are written beside such a picture, given its path without ending; a name is free
         only if they are not there. The two files are created empty, so that runs started together get two names.
 
@@ -33,7 +36,7 @@ class Output:
         """
         try:
             folder, given = split_output(output)
-            stem = given or stem
+            stem = (given or stem) + mark
             folder.mkdir(parents=True, exist_ok=True)
             for name in _names(stem):
                 if any(path.exists() for path in others(folder / name)):

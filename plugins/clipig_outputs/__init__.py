@@ -13,7 +13,7 @@ def clipig_outputs() -> Mapping[str, str | Entry]:
         "jpeg": Entry("clipig_outputs.stills:jpeg", aliases=("jpg",)),
         "log": "clipig_outputs.log:log",
         "plot": "clipig_outputs.plot:plot",
-        #        "preview": "clipig_outputs.preview:preview",
+        "preview": "clipig_outputs.preview:preview",
         "sheet": "clipig_outputs.sheet:sheet",
         #        "tensorboard": "clipig_outputs.board:tensorboard",
         "video": "clipig_outputs.video:video",
