@@ -46,7 +46,7 @@ class _Run(click.Command):
     "outputs",
     multiple=True,
     metavar="OUTPUT",
-    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
 )
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
