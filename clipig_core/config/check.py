@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
-from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Component, Registry
@@ -102,9 +102,12 @@ class _Planner:
         return Section(self.values(node, self.declared(section), also))
 
     def declared(self, section: type) -> dict[str, Declaration]:
-        """The parameters of a section, whose expressions may call the functions of plugins."""
-        functions = self.registry.functions
-        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
+        """The parameters of a section."""
+        return self.functional(declarations(section))
+
+    def functional(self, params: Mapping[str, Declaration]) -> dict[str, Declaration]:
+        """Parameters whose expressions may call the functions of plugins."""
+        return {name: replace(one, functions=self.registry.functions) for name, one in params.items()}
 
     def mapping(self, node: Node, what: str) -> Node:
         if isinstance(node.value, dict):
@@ -163,7 +166,9 @@ class _Planner:
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
         stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
-        listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        listed = {
+            key: [replace(use, section=self.own(use)) for use in self.uses(kind, node)] for key, kind in lists.items()
+        }
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Plan(settings, init, chosen_uses, targets, stages, finish, listed)
 
@@ -274,10 +279,14 @@ class _Planner:
         return found
 
     def constraint(self, use: Use) -> ConstraintPlan:
-        own, params = self.declared(Constraint), use.node
+        return ConstraintPlan(use, self.own(use))
+
+    def own(self, use: Use) -> Section[Any]:
+        """What core adds to the parameters of a component."""
+        own, params = self.functional(use.component.contract.inside()), use.node
         given = params.value if isinstance(params.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-        return ConstraintPlan(use, Section(self.values(mine, own)))
+        return Section(self.values(mine, own))
 
     def stage(self, node: Node, section: type[S], where: str) -> StagePlan[S]:
         own = self.declared(section)
