@@ -281,7 +281,7 @@ class Run:
         arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.plan.choices["model"] else None
+            own = self._given if use is self.plan.choices.get("model") else None
             made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
