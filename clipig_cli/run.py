@@ -7,13 +7,14 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError
+from clipig_core.errors import ClipigError, printable, printable_lines
 
 if TYPE_CHECKING:
     from clipig_core.config import Config
@@ -66,7 +67,7 @@ def run(
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     """
-    from clipig_core.config import read
+    from clipig_core.config import read, split_output
     from clipig_core.extension.registry import Registry
     from clipig_core.language.nodes import read_yaml
 
@@ -87,6 +88,8 @@ def run(
         stem = slug(wanted.get("text", "")) or str(options["look"])
     registry = Registry()
     config = read(configs, given, registry, [pair(change, "--set") for change in changes])
+    if repeat > 1 and split_output(config.constant("output"))[1]:
+        raise click.UsageError("'--repeat' makes several pictures; '--output' has to be a directory, ending with '/'.")
     seed = config.constant("seed")
     for number in range(repeat):
         if number:
@@ -112,6 +115,8 @@ def make(config: Config, stem: str) -> bool:
     """Make one picture; False if it was interrupted."""
     level = logging.WARNING if config.constant("verbose") else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(harmless)
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
@@ -130,21 +135,34 @@ def make(config: Config, stem: str) -> bool:
             others = outputs(config, output.image.with_suffix(""))
             run = Run(config)
             interrupts.running = True
+            if others:
+                output.make_folder()
             verbose = config.constant("verbose")
             observers = [ProgressBar(output.image.name, verbose), picture, *others]
             result = execute(run, observers, lambda: interrupts.received)
-            for failure in result.failures:
+            if picture.output.saved:
+                if verbose:
+                    say(printable(f"saved {picture.output.image}"))
+                with contextlib.suppress(OSError):
+                    put(picture.output.image)
+            for failure in [*result.failures, result.error]:
                 if isinstance(failure, ClipigError):
                     raise failure
-            if verbose:
-                say(f"saved {output.image}")
-            with contextlib.suppress(OSError):
-                click.echo(output.image)
-            if result.error:
-                raise result.error
             return not result.stopped
         finally:
             picture.close()
+
+
+def put(path: Path) -> None:
+    """Print a path: as it is for programs, which may have to open it, and as a line for people."""
+    seen = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(str(path)) if seen else os.fsencode(path))
+
+
+def harmless(record: logging.LogRecord) -> bool:
+    """Takes out of a message of the log what a terminal would obey."""
+    record.msg, record.args = printable_lines(record.getMessage()), None
+    return True
 
 
 class Interrupts:

@@ -172,13 +172,15 @@ class Config:
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
 
-        The default `mean` and `std` of an initial image are left out: given, they would change it.
+        The default `mean` and `std` of an initial image are left out: given, they would change it. `output` is left
+        out, as it says nothing about the picture, and there it is now.
         """
         init = _dump(self.init)
         if init["image"] is not None:
             init = {name: value for name, value in init.items() if self.given(self.init, name)}
+        settings = {name: value for name, value in self.settings.items() if name != "output"}
         return {
-            **_dump(self.settings),
+            **_dump(settings),
             **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
             "targets": [target.dump() for target in self.targets],

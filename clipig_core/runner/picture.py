@@ -12,7 +12,7 @@ from clipig_core.engine.run import Run, Step
 from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
 from clipig_core.runner.execute import Observer, Result
-from clipig_core.runner.files import Output, save
+from clipig_core.runner.files import Output
 from clipig_core.runner.provenance import provenance
 
 log = logging.getLogger("clipig")
@@ -22,7 +22,8 @@ class PictureFile(Observer):
     """Writes `output` from a thread of its own, so that the run waits for no compression and no disk.
 
     Snapshots come after the first epoch and then every `interval` epochs (int) or seconds (float); 0 is never. One that
-    cannot be written is a warning, as there will be another. Names that were claimed and never written are given back.
+    cannot be written is a warning, as there will be another. If the last one cannot, it goes to the next best place, and
+    `output` is then that one.
     """
 
     def __init__(self, output: Output, interval: int | float) -> None:
@@ -40,13 +41,19 @@ class PictureFile(Observer):
             self._submit(step.image)
 
     def end(self, result: Result) -> None:
-        """Raises RunError if the picture cannot be written."""
+        """Raises RunError if the picture cannot be written where it was wanted."""
         self._submit(result.image)
         if self._writing:
-            self._writing.result()
+            try:
+                self._writing.result()
+            except RunError as error:
+                self.output = self.output.save_elsewhere(
+                    *self._content(result.image, provenance(self.run, result.image))
+                )
+                raise RunError(f"{error}; the picture is '{self.output.image}'") from None
 
     def close(self) -> None:
-        """Wait for what is being written, and give up names that were not used."""
+        """Wait for what is being written, and give up the name."""
         self._thread.shutdown()
         self.output.release()
 
@@ -64,6 +71,8 @@ class PictureFile(Observer):
         self._writing = self._thread.submit(self._write, image, provenance(self.run, image))
 
     def _write(self, image: Tensor, text: str) -> None:
-        png = to_png(image, {"clipig": text})
-        save(self.output.image, png)
-        save(self.output.config, text.encode())
+        self.output.save(*self._content(image, text))
+
+    @staticmethod
+    def _content(image: Tensor, text: str) -> tuple[bytes, bytes]:
+        return to_png(image, {"clipig": text}), text.encode()
