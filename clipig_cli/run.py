@@ -49,12 +49,16 @@ class _Run(click.Command):
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
+@click.option(
+    "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
+)
 @click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
 def run(
     configs: tuple[str, ...],
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    allow_private: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -73,6 +77,8 @@ def run(
 
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    if allow_private:
+        os.environ["CLIPIG_ALLOW_PRIVATE"] = "1"
     text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()

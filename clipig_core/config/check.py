@@ -58,6 +58,14 @@ def split_output(output: str) -> tuple[Path, str]:
     return Path(path).parent, Path(path).stem
 
 
+def _below_here(folder: Path) -> bool:
+    """Whether a folder is the current directory, or inside of it."""
+    try:
+        return folder.resolve().is_relative_to(Path.cwd())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, or no path at all, which is found out later
+        return True
+
+
 def _takes(use: Use) -> list[str]:
     """The names of the parameters that a component may have. Imports it."""
     try:
@@ -132,10 +140,7 @@ class _Checker(Collector):
             )
         self.epochs(settings)
         if "output" in settings:
-            try:
-                split_output(str(settings["output"].source))
-            except ValueError as error:
-                self.problem(f"output: {error}", settings["output"].node.place)
+            self.output(settings["output"])
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
@@ -144,6 +149,17 @@ class _Checker(Collector):
         listed = {key: self.uses(kind, node) for key, kind in lists.items()}
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Config(settings, init, chosen_uses, targets, stages, finish, listed)
+
+    def output(self, value: Value) -> None:
+        output, place = str(value.source), value.node.place
+        try:
+            folder, _ = split_output(output)
+        except ValueError as error:
+            self.problem(f"output: {error}", place)
+            return
+        if not place.source.startswith("--") and not _below_here(folder):
+            hint = f"to write there, say it with the option '-o {output}'"
+            self.problem(f"output: '{output}' is outside of the current directory", place, hint)
 
     def epochs(self, settings: Values) -> None:
         first, end = (settings.get(name) for name in ("start_epoch", "epochs"))

@@ -145,11 +145,15 @@ def _place(text: str, position: int, source: str) -> Place:
 
 
 def _config_of_picture(path: str) -> str:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             text = image.info.get("clipig")
+    except UnidentifiedImageError:
+        raise InputError(
+            Problem("this picture is damaged: a part of it is missing or has changed", Place(path))
+        ) from None
     except (ValueError, Image.DecompressionBombError) as error:
         raise InputError(Problem(f"cannot read the config of this picture: {error}", Place(path))) from None
     if not isinstance(text, str):

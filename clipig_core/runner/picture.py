@@ -22,8 +22,8 @@ class PictureFile(Observer):
     """Writes `output` from a thread of its own, so that the run waits for no compression and no disk.
 
     Snapshots come after the first epoch and then every `interval` epochs (int) or seconds (float); 0 is never. One that
-    cannot be written is a warning, as there will be another. If the last one cannot, it goes to the next best place, and
-    `output` is then that one.
+    cannot be written is a warning, as there will be another. If the last one cannot, it goes to the next best place,
+    and `output` is then that one.
     """
 
     def __init__(self, output: Output, interval: int | float) -> None:
