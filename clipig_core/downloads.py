@@ -184,7 +184,7 @@ class _Https(urllib.request.HTTPSHandler):
 def _watched(made: http.client.HTTPConnection, deadline: _Deadline, trusted: bool) -> http.client.HTTPConnection:
     """A connection that is made to an address that was checked, and ends in time."""
 
-    def connect(address: tuple[str, int], timeout: float, source: Any = None) -> socket.socket:
+    def connect(address: tuple[str, int], timeout: float, _source: Any = None) -> socket.socket:
         errors: list[OSError] = []
         for family, _, _, _, checked in _addresses(*address, deadline, trusted):
             deadline.check()

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from clipig_core.language.params import Declaration, File, Param
 GROUP = "clipig"
 BUILT_IN = "clipig"
 DISABLE = "CLIPIG_DISABLE"
+"""The environment variable with names of plugins that are not loaded, as patterns: `acme,distribution/*`."""
+
+ALLOW = "CLIPIG_PLUGINS"
+"""The same for the plugins of others that are; if it is set, no other is loaded. `none` is none of them."""
 
 
 @dataclass
@@ -186,11 +191,12 @@ class Registry:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self.kinds: dict[str, Kind] = dict(KINDS)
-        disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-        found = [(Plugin(e.name, *_distribution(e), disabled=e.name in disabled), e) for e in entry_points]
+        found = [(Plugin(e.name, *_distribution(e)), e) for e in entry_points]
         found.sort(key=lambda pair: (not pair[0].built_in, pair[0].name, pair[0].distribution))
         self.plugins = [plugin for plugin, _ in found]
         loaded = {}
+        for plugin in self.plugins:
+            plugin.disabled = not _wanted(plugin)
         for plugin, entry in found:
             if not plugin.disabled:
                 with self._guard(plugin):
@@ -343,6 +349,17 @@ class Registry:
     def _suspects(self) -> str:
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
         return f" ({'; '.join(lost)}; see 'clipig plugins')" if lost else ""
+
+
+def _wanted(plugin: Plugin) -> bool:
+    """Whether the environment lets a plugin be loaded."""
+
+    def named(variable: str) -> bool:
+        patterns = [pattern.strip() for pattern in os.environ.get(variable, "").split(",")]
+        return any(fnmatchcase(name, pattern) for pattern in patterns for name in (plugin.name, plugin.key))
+
+    allowed = plugin.built_in or not os.environ.get(ALLOW) or named(ALLOW)
+    return allowed and not named(DISABLE)
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:

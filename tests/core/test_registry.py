@@ -210,6 +210,31 @@ def test_disabled_plugins_are_not_even_imported(make: Make, monkeypatch: pytest.
         registry.find("transform", "blur")
 
 
+@pytest.mark.parametrize(
+    ("allow", "disable", "loaded"),
+    [
+        ("", "", {"good", "other"}),
+        ("none", "", set()),
+        ("good", "", {"good"}),
+        ("go*, x", "", {"good"}),
+        ("acme-*/*", "", {"good", "other"}),
+        ("acme-good/good", "", {"good"}),
+        ("*", "o*", {"good"}),
+        ("", "*/good", {"other"}),
+    ],
+)
+def test_which_plugins_of_others_are_loaded(
+    make: Make, monkeypatch: pytest.MonkeyPatch, allow: str, disable: str, loaded: set[str]
+) -> None:
+    monkeypatch.setenv("CLIPIG_PLUGINS", allow)
+    monkeypatch.setenv("CLIPIG_DISABLE", disable)
+    made = [make(name, provide("transforms", "swirl", f"acme_{name}:swirl") + FUNCTION) for name in ("good", "other")]
+    registry = Registry([*made, *entry_points(group="clipig")])
+    assert {plugin.name for plugin in registry.plugins if not plugin.built_in and not plugin.disabled} == loaded
+    assert registry.find("transform", "blur")
+    assert {name for name in ("good", "other") if f"acme_{name}" in sys.modules} == loaded
+
+
 def test_nearest_name() -> None:
     with pytest.raises(LookupError, match=r"unknown transform 'blurr' \(did you mean 'blur'"):
         Registry().find("transform", "blurr")
