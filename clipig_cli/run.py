@@ -95,7 +95,8 @@ def run(
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        plan = read(configs, given, Registry(), [pair(change, "--set") for change in changes])
+        with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
+            plan = read(configs, given, Registry(), [pair(change, "--set") for change in changes])
         if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
             raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
         counted = plan.settings.given("seed")
@@ -136,13 +137,14 @@ def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
-        others = outputs(plan, output.image.with_suffix(""))
-        run = Run(plan)
-        interrupts.after_the_epoch()
-        if others:
-            output.make_folder()
-        observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
-        result = execute(run, observers, lambda: interrupts.received)
+        with contextlib.redirect_stdout(sys.stderr):
+            others = outputs(plan, output.image.with_suffix(""))
+            run = Run(plan)
+            interrupts.after_the_epoch()
+            if others:
+                output.make_folder()
+            observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
+            result = execute(run, observers, lambda: interrupts.received)
         if picture.output.saved:
             if settings.verbose:
                 say(printable(f"saved {picture.output.image}"))

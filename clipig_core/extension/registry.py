@@ -19,6 +19,7 @@ import pluggy
 
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.extension import hooks
+from clipig_core.extension.guard import surroundings_kept
 from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
 from clipig_core.language.params import Declaration, File, Param
 
@@ -72,8 +73,11 @@ class Component:
         try:
             if self.error:
                 raise ImportError(self.error)
-            return self.contract.load(self.target)
-        except (Exception, SystemExit) as error:
+            with surroundings_kept(self.describe):
+                return self.contract.load(self.target)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # as sys.exit() is one
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
 
     @cached_property
@@ -115,14 +119,17 @@ class Component:
             PluginError: it fails in any other way.
         """
         try:
-            yield
+            with surroundings_kept(self.describe):
+                yield
         except InputError as error:
             raise error.at(place) from error
         except ClipigError:
             raise
         except ValueError as error:
             raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
 
     @property
@@ -220,7 +227,8 @@ class Registry:
     def _guard(self, plugin: Plugin) -> Iterator[None]:
         """What fails inside is written down as what is wrong with a plugin, of which nothing is left."""
         try:
-            yield
+            with surroundings_kept(plugin.describe):
+                yield
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # a plugin that calls sys.exit() on import must not end the listing
@@ -280,6 +288,20 @@ class Registry:
         if found[0].error:
             raise LookupError(f"{found[0].describe()} is broken: {found[0].error}")
         return found[0]
+
+    def ambiguous(self) -> list[str]:
+        """What is wrong with names that several plugins of others provide, or claim as a default; for each a sentence."""
+        found = []
+        for kind, name in sorted(self._components):
+            with contextlib.suppress(LookupError):
+                self.find(kind, name)
+                continue
+            if len({component.plugin.key for component in self._components[kind, name]}) > 1:
+                found.append(f"{kind} '{name}' is provided more than once: write {self._picks(kind, name)}")
+        return found
+
+    def _picks(self, kind: str, name: str) -> str:
+        return " or ".join(f"'{c.plugin.distribution}/{c.name}'" for c in self._components[kind, name])
 
     def resolve(self, kind: str, name: str, source: str = "") -> tuple[Component, str]:
         """The component of a name, and the name that it should get; for a file its full path.
