@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.run import Run, Step
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
-    from clipig_core.imaging.images import read_image, to_png
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
@@ -35,7 +35,7 @@ _WHERE = {
     "engine.run": ("Run", "Step"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
-    "imaging.images": ("read_image", "to_png"),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
@@ -52,9 +52,11 @@ __all__ = [
     "Canvas",
     "Encoder",
     "FetchError",
+    "ImageFile",
     "Loss",
     "Observer",
     "Output",
+    "Picture",
     "Pixels",
     "Plan",
     "Registry",

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
@@ -19,8 +17,6 @@ from clipig_core.language.nodes import Node
 from clipig_core.language.params import DEFAULT, Declaration, Value, Values, declarations
 
 S = TypeVar("S")
-
-DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 def check(document: Node, registry: Registry) -> Plan:
@@ -36,28 +32,6 @@ def check(document: Node, registry: Registry) -> Plan:
         made = planner.plan(document)
         raise_all(planner.problems)
     return made if made.settings.fixed.seed is not None else made.with_seed()
-
-
-def split_output(output: str) -> tuple[Path, str]:
-    """The directory of an output, and the name without ending; empty if it is only a directory.
-
-    Raises:
-        ValueError: it is neither a directory nor a `.png` filename.
-    """
-    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
-    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
-        return Path(path), ""
-    if not path.lower().endswith(".png"):
-        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
-    return Path(path).parent, Path(path).stem
-
-
-def _below_here(folder: Path) -> bool:
-    """Whether a folder is the current directory, or inside of it."""
-    try:
-        return folder.resolve().is_relative_to(Path.cwd())
-    except (OSError, RuntimeError, ValueError):  # links in a circle, or no path at all, which is found out later
-        return True
 
 
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
@@ -183,16 +157,7 @@ class _Planner:
     def plan(self, node: Node) -> Plan:
         choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
-        values = settings.values
-        if "device" in values and not DEVICE.fullmatch(str(values["device"].source)):
-            self.problem(
-                f"unknown device '{values['device'].source}'",
-                values["device"].node.place,
-                "auto, cpu, cuda, cuda:1 or mps",
-            )
-        self.epochs(values)
-        if "output" in values:
-            self.output(values["output"])
+        self.epochs(settings.values)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
@@ -201,17 +166,6 @@ class _Planner:
         listed = {key: self.uses(kind, node) for key, kind in lists.items()}
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Plan(settings, init, chosen_uses, targets, stages, finish, listed)
-
-    def output(self, value: Value) -> None:
-        output, place = str(value.source), value.node.place
-        try:
-            folder, _ = split_output(output)
-        except ValueError as error:
-            self.problem(f"output: {error}", place)
-            return
-        if not place.source.startswith("--") and not _below_here(folder):
-            hint = f"to write there, say it with the option '-o {output}'"
-            self.problem(f"output: '{output}' is outside of the current directory", place, hint)
 
     def epochs(self, settings: Values) -> None:
         first, end = (settings.get(name) for name in ("start_epoch", "epochs"))

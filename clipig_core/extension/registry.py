@@ -22,6 +22,7 @@ from clipig_core.extension import hooks
 from clipig_core.extension.guard import surroundings_kept
 from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
 from clipig_core.language.params import Declaration, File, Param
+from clipig_core.language.types import TYPES
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
@@ -290,18 +291,15 @@ class Registry:
         return found[0]
 
     def ambiguous(self) -> list[str]:
-        """What is wrong with names that several plugins of others provide, or claim as a default; for each a sentence."""
+        """The names that several plugins of others provide, so that none is meant: a sentence for each."""
         found = []
-        for kind, name in sorted(self._components):
-            with contextlib.suppress(LookupError):
-                self.find(kind, name)
-                continue
-            if len({component.plugin.key for component in self._components[kind, name]}) > 1:
-                found.append(f"{kind} '{name}' is provided more than once: write {self._picks(kind, name)}")
+        for (kind, name), components in sorted(self._components.items()):
+            if len(components) > 1 and not any(component.plugin.built_in for component in components):
+                try:
+                    self.find(kind, name)
+                except LookupError as error:
+                    found.append(str(error.args[0]))
         return found
-
-    def _picks(self, kind: str, name: str) -> str:
-        return " or ".join(f"'{c.plugin.distribution}/{c.name}'" for c in self._components[kind, name])
 
     def resolve(self, kind: str, name: str, source: str = "") -> tuple[Component, str]:
         """The component of a name, and the name that it should get; for a file its full path.
@@ -341,7 +339,7 @@ class Registry:
             default = None
             with contextlib.suppress(LookupError):
                 default = self.default(kind.name)
-            found[kind.key] = Declaration(kind.key, str, (), False, default, Param(kind.meaning))
+            found[kind.key] = Declaration(kind.key, TYPES[str], (), False, default, Param(kind.meaning))
         return found
 
     def spellings(self, component: Component) -> list[str]:

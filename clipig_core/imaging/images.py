@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from clipig_core.downloads import FetchError, fetch
 from clipig_core.errors import InputError, RunError
+from clipig_core.imaging.resample import resample
+from clipig_core.language.types import File, Files, Param
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """What people use. Pillow has decoders for many more, of which few were ever looked at by anybody who attacks them."""
@@ -53,6 +57,38 @@ def _begins(path: Path) -> bool:
     """Whether a file has the first bytes of an image."""
     with path.open("rb") as file:
         return file.read(4).startswith((b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*"))
+
+
+class ImageFile(File):
+    """An image file, which is read once, when its pixels are asked for."""
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """[3, H, W] in [0, 1].
+
+        Raises:
+            InputError: as `read_image`.
+        """
+        return read_image(self)
+
+    def resized(self, width: int, height: int) -> Tensor:
+        """[3, height, width] in [0, 1], stretched if the shape is another."""
+        return resample(self.pixels[None], width, height)[0].clamp(0, 1)
+
+
+class _Pictures(Files):
+    name = "path or URL of an image"
+
+    def finish(self, item: Any, param: Param) -> ImageFile:
+        del param
+        return ImageFile(item)
+
+    def example(self) -> str:
+        return "my-photo.jpg"
+
+
+Picture = Annotated[ImageFile, _Pictures()]
+"""For annotations: `Annotated[Picture, Param("What is laid over.")]`; the component gets an `ImageFile`."""
 
 
 def _decode(path: Path) -> Tensor:

@@ -259,3 +259,11 @@ def test_a_feature_source_without_a_value_is_an_error_of_the_plugin(make: Make) 
     code = provide("features", "mood", "acme_mood:mood") + "def mood(encoder): ...\n"
     with pytest.raises(PluginError, match=r"feature 'mood'.*needs a parameter 'value'"):
         _ = Registry([make("mood", code)]).find("feature", "mood").params
+
+
+def test_names_of_which_none_is_meant(make: Make) -> None:
+    twins = [make(name, provide("transforms", "swirl", f"acme_{name}:swirl") + FUNCTION) for name in ("one", "two")]
+    own = make("own", provide("transforms", "blur", "acme_own:swirl") + FUNCTION)
+    assert Registry([own, twins[0], *entry_points(group="clipig")]).ambiguous() == []
+    (sentence,) = Registry([own, *twins, *entry_points(group="clipig")]).ambiguous()
+    assert sentence.startswith("transform 'swirl' is provided more than once; write one of ")
