@@ -208,7 +208,7 @@ def test_image_tensor_is_used_as_it_is() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
 def test_an_image_tensor_in_a_file(tmp_path: Path, dtype: type) -> None:
-    image = np.linspace(0, 1, 3 * 4 * 5).reshape(3, 4, 5).astype(dtype)
+    image: Any = np.linspace(0, 1, 3 * 4 * 5).reshape(3, 4, 5).astype(dtype)
     np.save(tmp_path / "a.npy", image)
     found = pixels(5, 4, image_tensor=File(tmp_path / "a.npy"))
     torch.testing.assert_close(found, torch.from_numpy(image.astype(np.float32))[None])
