@@ -94,7 +94,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.message = printable_lines(error.message)  # type: ignore[misc]
+        vars(error)["message"] = printable_lines(error.message)  # it quotes arguments
         error.show()
         sys.exit(error.exit_code)
     except ClipigError as error:

@@ -66,7 +66,6 @@ class Pixels(Nested):
     """A tensor, as lists, or as a file of numpy's."""
 
     name = "nested list, or path of a '.npy' file"
-    json = ("array", "string")
 
     def read(self, node: Node) -> Any:
         if not isinstance(node.value, str):

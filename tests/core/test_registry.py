@@ -262,8 +262,12 @@ def test_a_feature_source_without_a_value_is_an_error_of_the_plugin(make: Make) 
 
 
 def test_names_of_which_none_is_meant(make: Make) -> None:
-    twins = [make(name, provide("transforms", "swirl", f"acme_{name}:swirl") + FUNCTION) for name in ("one", "two")]
-    own = make("own", provide("transforms", "blur", "acme_own:swirl") + FUNCTION)
-    assert Registry([own, twins[0], *entry_points(group="clipig")]).ambiguous() == []
-    (sentence,) = Registry([own, *twins, *entry_points(group="clipig")]).ambiguous()
-    assert sentence.startswith("transform 'swirl' is provided more than once; write one of ")
+    def plugin(distribution: str, name: str) -> EntryPoint:
+        code = provide("transforms", name, f"{distribution}_plugin:swirl") + FUNCTION
+        return make("plugin", code, distribution)
+
+    built_in = [*entry_points(group="clipig")]
+    own, one, two = plugin("own", "blur"), plugin("one", "swirl"), plugin("two", "swirl")
+    assert Registry([own, one, *built_in]).ambiguous() == []
+    (sentence,) = Registry([own, one, two, *built_in]).ambiguous()
+    assert sentence == "transform 'swirl' is provided more than once; write one of 'one/swirl', 'two/swirl'"
