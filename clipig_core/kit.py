@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.run import Run, Step
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
-    from clipig_core.imaging.images import read_image, to_image, to_png
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
@@ -40,7 +40,7 @@ _WHERE = {
     "engine.run": ("Run", "Step"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
-    "imaging.images": ("read_image", "to_image", "to_png"),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
@@ -61,9 +61,11 @@ __all__ = [
     "Canvas",
     "Encoder",
     "FetchError",
+    "ImageFile",
     "Loss",
     "Observer",
     "Output",
+    "Picture",
     "Pixels",
     "Plan",
     "Registry",

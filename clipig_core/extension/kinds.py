@@ -407,7 +407,7 @@ OUTPUT = Kind(
     meaning="What is written beside the picture.",
     leading=("target_file",),
     returns=("begin", "step", "end"),
-    section="clipig_core.config:Outputs",
+    section=f"{SECTIONS}:Outputs",
 )
 LOOK = ResourceKind(
     name="look",
