@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError, Place, printable, printable_lines
+from clipig_core.errors import ClipigError, InputError, Place, printable, printable_lines
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
-    from clipig_core.extension.registry import Component
+    from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
@@ -111,7 +111,7 @@ def run(
         sources: list[str | Node] = [*configs, *map(output_document, outputs)]
         with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
             registry = Registry()
-            watching = registry.find("output", "preview") if preview else None
+            watching = found(registry, "preview") if preview else None
             plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
         if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
             raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
@@ -139,6 +139,18 @@ def output_document(text: str) -> Node:
     short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
     node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
     return Node({"outputs": Node([node], place)}, place, {"outputs": place})
+
+
+def found(registry: Registry, name: str) -> Component:
+    """An output of this name.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    try:
+        return registry.find("output", name)
+    except LookupError as error:
+        raise InputError(str(error.args[0])) from None
 
 
 def slug(text: str) -> str:
