@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.engine.encoder import Encoder, prepare
+from clipig_core.engine.suspects import given, taken
 from clipig_core.errors import PluginError, RunError
 from clipig_core.extension.registry import Component
 
@@ -149,16 +150,19 @@ class ChunkedEncoder:
         return F.normalize(features[0] if len(features) == 1 else torch.cat(features), dim=-1)
 
     def _encoded(self, images: Tensor) -> Tensor:
+        component = self.encoder.component
         try:
-            return self._encode(images).float()
+            features = self._encode(taken(images, component)).float()
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
             if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 reason = str(error).strip().splitlines()[0]
                 raise RunError(f"the model cannot be compiled here: {reason}\n  Leave out 'compile: true'.") from error
-            with self.encoder.component.calling():
+            with component.calling():
                 raise
+        given(features, component)
+        return features
 
     def _size(self, views: int) -> int:
         """How many views may go through the encoder at once."""

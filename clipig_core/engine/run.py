@@ -25,8 +25,10 @@ from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.statistics import Statistics
+from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
-from clipig_core.errors import InputError, PluginError
+from clipig_core.engine.watch import NotFiniteError, Watch
+from clipig_core.errors import InputError, PluginError, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.params import resolve
@@ -116,10 +118,13 @@ class Run:
         self._averaged = _epochs(config.constant("average"), self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained here."""
+        """Of the epochs that were trained; on a GPU the last one comes later."""
         self.done = 0
         """How many these are."""
         self.last: Step | None = None
+        self._watch = Watch(late=self.device.type != "cpu")
+        self._unsure: list[Step] = []
+        self._asked = False
         self._started = time.monotonic()
 
     @property
@@ -153,11 +158,24 @@ class Run:
 
         Raises:
             InputError, PluginError: a step of `finish` fails.
+            RunError: the last epoch made values that are not finite.
         """
+        self.settle()
         image = self._mean[0].clone() if self._mean else self.image
         context = self._context(Now(max(self.start_epoch, self.epoch - 1), self.epochs))
         with torch.no_grad():
             return self._changed(image, self.finishing, context).clamp(0, 1)
+
+    def settle(self) -> None:
+        """Wait for the device.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        try:
+            self._settle()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
 
     def __repr__(self) -> str:
         width, height = self.resolution
@@ -177,31 +195,112 @@ class Run:
         Raises:
             InputError: an expression has no value in this epoch, or a component refuses its parameters.
             PluginError: a component fails.
-            RunError: there is not enough memory.
+            RunError: there is not enough memory, or some values are not finite. The run is then in its state before.
         """
+        try:
+            return self._epoch()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
+        except Exception:
+            self._restore(self._watch.kept(self.epoch))
+            raise
+
+    def _epoch(self) -> Step:
         now = Now(self.epoch, self.epochs)
         context = self._context(now)
         size = _size(context)
         if size != self.resolution:
+            self._settle()
             with self._calling_canvas():
                 resize(self.canvas, self.optimizer, *size, self.config.constant("interpolation"))
             self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
         for group in self.optimizer.param_groups:
             group["lr"] = self.base_rate * rate
+        self._watch.keep(now.epoch, self._memory())
         self._postprocess(context)
-        self.optimizer.zero_grad(set_to_none=True)
         results = self._learn(context)
-        if any(parameter.grad is not None for parameter in self.canvas.parameters()):
+        self._watch.look([*(result.loss for result in results), *self._gradients()])
+        if results and not self._asked:
+            self._asked = True
+            self._notice_what_blocks(results, context)
+        if self._gradients():
             with self.config.choices["optimizer"].component.calling():
                 self.optimizer.step()
+        self._watch.look(self.canvas.parameters())
+        self._watch.finished()
         self.epoch += 1
         if now.epoch >= self.epochs - self._averaged:
             self._average()
         step = self.last = Step(now, rate, results, self)
-        self.statistics.add(step)
         self.done += 1
+        self._unsure.append(step)
+        self._settle(0 if self.complete else self._watch.late)
         return step
+
+    # What goes wrong without an error
+
+    def _memory(self) -> list[Tensor]:
+        """What is kept for the case that an epoch breaks it: the canvas; and the optimizer's, if that is known late."""
+        memory = _tensors(self.optimizer) if self._watch.late else []
+        return [*self.canvas.parameters(), *memory]
+
+    def _settle(self, leaving: int = 0) -> None:
+        """Wait until it is known of the last epochs, except of so many, that everything was finite."""
+        self._watch.wait(leaving)
+        while len(self._unsure) > leaving:
+            self.statistics.add(self._unsure.pop(0))
+
+    def _blamed(self, epoch: int) -> RunError:
+        """Go back to before an epoch that was not finite, and find out which component made it so."""
+        self.done -= self.epoch - epoch
+        self.epoch, self._mean, self._unsure = epoch, None, []
+        kept = self._watch.kept(epoch)
+        self._restore(kept)
+        try:
+            reason = self._reason()
+        finally:
+            self._restore(kept)
+            self._watch.forget()
+        return RunError(f"epoch {epoch}: {reason}")
+
+    def _restore(self, kept: list[Tensor]) -> None:
+        """Put back what was kept; an optimizer whose memory is lost begins afresh."""
+        memory = self._memory()
+        if kept and len(memory) != len(kept):
+            self.optimizer.state.clear()
+        for one, before in zip(memory, kept, strict=False):
+            one.data.copy_(before)
+        if not all(one.isfinite().all() for one in _tensors(self.optimizer)):
+            self.optimizer.state.clear()
+
+    def _reason(self) -> str:
+        """Repeat the present epoch, up to its step, with an eye on all components."""
+        context = self._context(Now(self.epoch, self.epochs))
+        with watching() as suspects:
+            self._postprocess(context)
+            results = self._learn(context)
+        if suspects.not_finite:
+            return suspects.not_finite
+        for result in results:
+            if not result.loss.isfinite().all():
+                return f"the loss of target '{result.name}' is not finite"
+        canvas, optimizer = (self.config.choices[name].component.describe() for name in ("canvas", "optimizer"))
+        if not all(gradient.isfinite().all() for gradient in self._gradients()):
+            return f"{canvas} has a gradient that is not finite"
+        return f"{optimizer} made values that are not finite"
+
+    def _notice_what_blocks(self, results: list[TargetResult], context: EpochContext) -> None:
+        """Warn if targets want something, and nothing of it reaches the canvas."""
+        if any(one.any() for one in self._gradients()) or not any(result.loss.any() for result in results):
+            return
+        with watching() as suspects:
+            self._learn(context)
+        who = f": {suspects.blocking} passes none on" if suspects.blocking else ""
+        log.warning("no gradient reaches the picture in epoch %d%s", context.now.epoch, who)
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self.canvas.parameters() if parameter.grad is not None]
 
     # State
 
@@ -355,7 +454,8 @@ class Run:
             width, height = self.resolution
             if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
                 raise broken(self.config.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
-            return clamp_through(image)
+        given(image, self.config.choices["canvas"].component)
+        return clamp_through(image)
 
     def _postprocess(self, context: EpochContext) -> None:
         stages = [stage for number, stage in enumerate(self.stages) if context.open(stage[0], f"postproc/{number}")]
@@ -382,6 +482,7 @@ class Run:
         The views of all targets of a model go through it together, chunk by chunk, each as far as to the gradient of
         the views. From there, gradients go back through the transforms to the picture, and on to the canvas.
         """
+        self.optimizer.zero_grad(set_to_none=True)
         picture = self._picture()
         seen = picture.detach().requires_grad_()
         passes = [
@@ -406,6 +507,12 @@ class Run:
         else:
             mean, count = self._mean
             self._mean = (mean + (image - mean) / (count + 1), count + 1)
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """What an optimizer remembers."""
+    memory = [value for state in optimizer.state.values() for value in state.values()]
+    return [value for value in memory if isinstance(value, Tensor)]
 
 
 def _what(feature: FeatureConfig) -> tuple[str, str]:
