@@ -313,8 +313,6 @@ postproc: [{blur: 3}, {saturation: .9}]
     run._watch = Watch(late=True)  # as on a GPU
     asked = "clipig_core.engine.watch._Answer.finite"  # of the epoch before, which is there
     monkeypatch.setattr(asked, lambda _: True)
-        "clipig_core.engine.watch._Answer.finite", lambda self: True
-    )  # of the last epoch, which is there
     run.step()  # makes matrices and measures what a chunk needs, once
     with NeverReading():  # type: ignore[no-untyped-call]
         run.step()
