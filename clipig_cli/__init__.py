@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.run import run
+from clipig_cli.run import make, run
 from clipig_core import hookimpl
 from clipig_core.errors import ClipigError, InputError
 from clipig_core.extension.kinds import COMMAND
@@ -80,8 +80,10 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipig", prog_name="clipig")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
+    ctx.meta["clipig.make"] = make  # for the commands of plugins
 
 
 cli.add_command(run)

@@ -17,6 +17,8 @@ from clipig_core.errors import ClipigError
 
 if TYPE_CHECKING:
     from clipig_core.config import Config
+    from clipig_core.engine.run import Run
+    from clipig_core.runner.files import Output
 
 INTERRUPTED = 130
 
@@ -45,6 +47,8 @@ class _Run(click.Command):
 @click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
 @click.option("-opt", "--optimizer", help="Name of the optimizer.")
 @click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
+@click.option("--with", "outputs", multiple=True, metavar="OUTPUT", help="Write this output, too: 'video: {fps: 30}'.")
+@click.option("--checkpoint", is_flag=True, help="Short for '--with checkpoint', which 'clipig resume' goes on from.")
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
@@ -54,6 +58,8 @@ def run(
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    checkpoint: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -78,6 +84,9 @@ def run(
         for name, value in options.items()
         if value is not None
     }
+    outputs += ("checkpoint",) if checkpoint else ()
+    if outputs:
+        given["outputs"] = [read_yaml(one, "--with").plain_value() for one in outputs]
     wanted = dict(pair(variable, "--var") for variable in variables)
     if wanted:
         given["vars"] = wanted
@@ -108,8 +117,14 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(config: Config, stem: str) -> bool:
-    """Make one picture; False if it was interrupted."""
+def make(
+    config: Config, stem: str, output: Output | None = None, begin: Callable[[Run], None] = lambda _: None
+) -> bool:
+    """Make one picture; False if it was interrupted.
+
+    It gets a name that begins with `stem`, or is written to an `output` that is there. `begin` is called with the run
+    before its first epoch.
+    """
     level = logging.WARNING if config.constant("verbose") else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
@@ -123,12 +138,13 @@ def make(config: Config, stem: str) -> bool:
         from clipig_core.runner.picture import PictureFile
 
         config.bind()
-        output = Output.claim(config.constant("output"), stem)
+        output = output or Output.claim(config.constant("output"), stem)
         interrupts.cleanup = output.release
         picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
             others = outputs(config, output.image.with_suffix(""))
             run = Run(config)
+            begin(run)
             interrupts.running = True
             verbose = config.constant("verbose")
             observers = [ProgressBar(output.image.name, verbose), picture, *others]

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from clipig_core.imaging.images import read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
+    from clipig_core.runner.provenance import as_yaml
 
 _WHERE = {
     "config": ("Config", "read"),
@@ -38,9 +40,11 @@ _WHERE = {
     "imaging.images": ("read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("read_yaml",),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
+    "runner.provenance": ("as_yaml",),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -62,6 +66,7 @@ __all__ = [
     "Run",
     "Step",
     "Views",
+    "as_yaml",
     "banded",
     "beyond",
     "clamp_through",
@@ -74,6 +79,7 @@ __all__ = [
     "product",
     "read",
     "read_image",
+    "read_yaml",
     "resample",
     "save",
     "to_png",

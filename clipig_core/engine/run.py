@@ -24,6 +24,7 @@ from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.state import MAX_SIDE, alike, check_optimizer, whole
 from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
@@ -115,7 +116,7 @@ class Run:
             (stage.values, Placed.all(stage.transforms, f"finish/{number}"))
             for number, stage in enumerate(config.finish)
         ]
-        self._averaged = _epochs(config.constant("average"), self.epochs)
+        self._first_averaged = self.epochs - _epochs(config.constant("average"), self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
         """Of the epochs that were trained; on a GPU the last one comes later."""
@@ -230,7 +231,7 @@ class Run:
         self._watch.look(self.canvas.parameters())
         self._watch.finished()
         self.epoch += 1
-        if now.epoch >= self.epochs - self._averaged:
+        if now.epoch >= self._first_averaged:
             self._average()
         step = self.last = Step(now, rate, results, self)
         self.done += 1
@@ -305,44 +306,81 @@ class Run:
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies."""
-        mean = {"image": self._mean[0], "count": self._mean[1]} if self._mean else None
+        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        self.settle()
+        mean = {"image": self._mean[0], "count": self._mean[1], "since": self._first_averaged} if self._mean else None
         return {
             "epoch": self.epoch,
+            "done": self.done,
+            "seconds": self.seconds,
             "resolution": list(self.resolution),
             "canvas": [parameter.detach() for parameter in self.canvas.parameters()],
             "optimizer": self.optimizer.state_dict(),
             "factors": [[wanted.factor for wanted in target.features] for target in self.targets],
             "chunks": {name: encoder.chunk for name, encoder in self.encoders.items()},
             "mean": mean,
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another run of the same config stood.
 
+        What the config changed since then does not fit any more may be left out: the optimizer then begins afresh,
+        factors and sizes of chunks are chosen anew, and the mean and the statistics begin here. The state may come from
+        a file of a stranger: nothing of it is used before its size is known to be right.
+
         Raises:
-            ValueError: the state is that of another config.
+            ValueError: the state is that of another config, or no state at all.
+            RunError: there is not enough memory for its resolution.
         """
-        parameters = list(self.canvas.parameters())
-        self._resolution = (state["resolution"][0], state["resolution"][1])
+        try:
+            self._load(state)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            raise ValueError(f"the state is damaged: {error!r:.200}") from error
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        width, height = whole(*state["resolution"], most=MAX_SIDE)
+        self._resolution = (width, height)
         with torch.no_grad(), self._calling_canvas():
-            self.canvas.resize(*self.resolution, self.config.constant("interpolation"))
-        if [p.shape for p in parameters] != [saved.shape for saved in state["canvas"]]:
+            self.canvas.resize(width, height, self.config.constant("interpolation"))
+        parameters = list(self.canvas.parameters())
+        if not alike(parameters, state["canvas"]):
             raise ValueError("the state is that of another canvas")
-        if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
-            raise ValueError("the state is that of other targets")
         for parameter, saved in zip(parameters, state["canvas"], strict=True):
             parameter.data = saved.detach().to(parameter.device, copy=True)
             parameter.grad = None
-        self.optimizer.load_state_dict(state["optimizer"])
-        for target, factors in zip(self.targets, state["factors"], strict=True):
-            for wanted, factor in zip(target.features, factors, strict=True):
-                wanted.factor = factor
-        for name, chunk in state["chunks"].items():
-            self.encoders[name].chunk = chunk
-        mean = state["mean"]
-        self._mean = (mean["image"].to(self.device, copy=True), mean["count"]) if mean else None
-        self.epoch = state["epoch"]
+        if "optimizer" in state:
+            check_optimizer(state["optimizer"], self._trial())
+            self.optimizer.load_state_dict(state["optimizer"])
+        if "factors" in state:
+            if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
+                raise ValueError("the state is that of other targets")
+            for target, factors in zip(self.targets, state["factors"], strict=True):
+                for wanted, factor in zip(target.features, factors, strict=True):
+                    wanted.factor = float(factor)
+        for name, chunk in state.get("chunks", {}).items():
+            (self.encoders[name].chunk,) = (None,) if chunk is None else whole(chunk)
+        mean = state.get("mean")
+        if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
+            self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
+        self.statistics.load_state_dict(state.get("statistics", []), self.device)
+        self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
+        self._started = time.monotonic() - float(state["seconds"])
+
+    def _trial(self) -> dict[str, Any]:
+        """The state of an optimizer as it is after one step."""
+        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in self.canvas.parameters()]
+        for parameter in trial:
+            parameter.grad = torch.zeros_like(parameter)
+        use = self.config.choices["optimizer"]
+        optimizer: torch.optim.Optimizer = self._make(use, ("step", "defaults"), trial)
+        with use.component.calling():
+            optimizer.step()
+        return optimizer.state_dict()
 
     # Making its parts
 

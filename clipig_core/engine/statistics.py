@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -83,6 +84,29 @@ class Statistics:
             found = self.targets.setdefault((result.index, result.name), {})
             for terms in result.terms:
                 _add(found, (terms.kind, terms.columns), _Sums.of(terms, result))
+
+    def state_dict(self) -> list[Any]:
+        """The sums, as lists, numbers and tensors; these are not copies."""
+        return [
+            [index, name, kind, [list(column) for column in columns], one.sums, one.low, one.high, one.epochs]
+            for (index, name), found in self.targets.items()
+            for (kind, columns), one in found.items()
+        ]
+
+    def load_state_dict(self, state: Sequence[Sequence[Any]], device: torch.device) -> None:
+        """Take over the sums of another run.
+
+        Raises:
+            ValueError: they are none.
+        """
+        self.targets = {}
+        for index, name, kind, columns, *tensors, epochs in state:
+            count = len(columns)
+            if [list(one.shape) for one in tensors] != [[5, count], [count], [count]]:
+                raise ValueError("the statistics have other sizes than they should")
+            sums, low, high = (one.to(device, torch.float32, copy=True) for one in tensors)
+            key = (kind, tuple((number, text) for number, text in columns))
+            self.targets.setdefault((index, name), {})[key] = _Sums(sums, low, high, epochs)
 
     def rows(self) -> list[Row]:
         """One for each feature and constraint that took part; features first."""
