@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.run import make, run
+from clipig_cli.run import go_on, run
 from clipig_core import hookimpl
 from clipig_core.errors import ClipigError, InputError
 from clipig_core.extension.kinds import COMMAND
@@ -83,7 +83,9 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
-    ctx.meta["clipig.make"] = make  # for the commands of plugins
+    ctx.meta["clipig.go_on"] = go_on  # for the commands of plugins
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 cli.add_command(run)

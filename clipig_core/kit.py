@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, read
+    from clipig_core.config import Plan, read
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from clipig_core.imaging.images import read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
-    from clipig_core.language.nodes import read_yaml
+    from clipig_core.language.nodes import Node, read_file, read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
     from clipig_core.runner.provenance import as_yaml
 
 _WHERE = {
-    "config": ("Config", "read"),
+    "config": ("Plan", "read"),
     "downloads": ("FetchError", "fetch"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
@@ -40,7 +40,7 @@ _WHERE = {
     "imaging.images": ("read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
-    "language.nodes": ("read_yaml",),
+    "language.nodes": ("Node", "read_file", "read_yaml"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
@@ -54,13 +54,14 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Encoder",
     "FetchError",
     "Loss",
+    "Node",
     "Observer",
     "Output",
     "Pixels",
+    "Plan",
     "Registry",
     "Result",
     "Run",
@@ -78,6 +79,7 @@ __all__ = [
     "numbers",
     "product",
     "read",
+    "read_file",
     "read_image",
     "read_yaml",
     "resample",

@@ -80,7 +80,7 @@ def machine(run: Run) -> dict[str, str]:
     import torch
 
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch")}
-    used = (use.component.plugin for use in run.config.uses())
+    used = (use.component.plugin for use in run.plan.uses())
     found |= {plugin.distribution: plugin.version for plugin in used}
     device = torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else run.device.type
     precision = str(run.dtype).removeprefix("torch.")

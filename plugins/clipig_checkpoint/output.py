@@ -66,7 +66,7 @@ class CheckpointFile(Observer):
 
     def _write(self) -> None:
         try:
-            content = Checkpoint(self.path, as_yaml(self.run.config), self.run.state_dict(), machine(self.run))
+            content = Checkpoint(self.path, as_yaml(self.run.plan), self.run.state_dict(), machine(self.run))
             save(self.path, content.to_bytes())
             self._written = True
         except RunError as error:

@@ -11,10 +11,10 @@ import click
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import InputError, Problem
-from clipig_core.kit import Output, Registry, read, read_yaml
+from clipig_core.kit import Output, Registry, read, read_file, read_yaml
 
 if TYPE_CHECKING:
-    from clipig_core.kit import Config, Run
+    from clipig_core.kit import Node, Plan, Run
 
 log = logging.getLogger("clipig")
 
@@ -43,42 +43,40 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     found = Checkpoint.read(base.with_name(base.name + SUFFIX))
     registry = ctx.find_object(Registry)
     assert registry is not None  # noqa: S101 - the command line has looked it up to find this command
-    plan = read([read_yaml(found.plan, str(found.path))], {}, registry)
-    config = _beside(base, registry) or plan
-    plan.bind()
-    config.bind()
-    differences = list(_differences(plan.dump(), config.dump()))
+    saved = read_yaml(found.plan, str(found.path))
+    now = _beside(base) or saved
+    planned, plan = (read([node], {}, registry) for node in (saved, now))
+    differences = [*map(Problem, _differences(planned.dump(), plan.dump()))]
     if differences and not changed:
         head = Problem(f"the config is not that of '{found.path}'", hint="--changed accepts that")
-        raise InputError([head, *map(Problem, differences)])
+        raise InputError([head, *differences])
     if epochs is not None:
-        config.set("epochs", epochs)
+        plan = read([now], {"epochs": epochs}, registry)
     done = found.state.get("epoch")
-    if isinstance(done, int) and done >= config.constant("epochs"):
+    if isinstance(done, int) and done >= plan.settings.fixed.epochs:
         raise InputError(f"'{picture}' has its {done} epochs (-e goes further)")
 
     def begin(run: Run) -> None:
         _say_what_is_new(found.machine, machine(run))
         try:
-            run.load_state_dict(_fitting(found.state, plan, config))
+            run.load_state_dict(_fitting(found.state, planned, plan))
         except ValueError as error:
             raise InputError(f"cannot go on from '{found.path}': {error}") from error
 
     output = Output(base.with_name(base.name + ".png"))
-    if not ctx.meta["clipig.make"](config, base.name, output, begin):
+    if not ctx.meta["clipig.go_on"](plan, output, begin):
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _beside(base: Path, registry: Registry) -> Config | None:
+def _beside(base: Path) -> Node | None:
     """The config beside the picture, or inside of it, if there is one.
 
     Raises:
-        InputError: the picture is not one of clipig's, or the config is wrong.
+        InputError: the picture is not one of clipig's, or the config cannot be read.
     """
     there = [base.with_name(base.name + suffix) for suffix in (".yaml", ".png")]
-    there = [path for path in there if path.exists() and path.stat().st_size]
-    configs = [read([str(path)], {}, registry) for path in there]
-    return configs[0] if configs else None
+    nodes = [read_file(str(path)) for path in there if path.exists() and path.stat().st_size]
+    return nodes[0] if nodes else None
 
 
 def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
@@ -95,9 +93,9 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
             yield from _differences(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
 
 
-def _fitting(state: Mapping[str, Any], plan: Config, config: Config) -> dict[str, Any]:
+def _fitting(state: Mapping[str, Any], planned: Plan, plan: Plan) -> dict[str, Any]:
     """The parts of a state that a changed config has a use for."""
-    before, after = plan.dump(), config.dump()
+    before, after = planned.dump(), plan.dump()
     unfit = set()
     if before["optimizer"] != after["optimizer"]:
         unfit |= {"optimizer"}
