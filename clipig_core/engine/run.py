@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +23,14 @@ from clipig_core.engine.device import find_device, find_precision
 from clipig_core.engine.dry_run import dry_run
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
+from clipig_core.engine.memory import out_of_memory, picture_problem, wanted
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.state import MAX_SIDE, alike, check_optimizer, whole
 from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
-from clipig_core.engine.watch import NotFiniteError, Watch
+from clipig_core.engine.watch import Bounds, NotFiniteError, Watch
 from clipig_core.errors import InputError, PluginError, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
@@ -94,6 +97,8 @@ class Run:
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
         self._resolution = _size(first)
+        self._moments = self._memory_of_a_pixel()
+        self._check_size(*self.resolution)
         self.canvas = self._canvas(*self.resolution, canvas)
         if plan.settings["resolution"].constant:
             with torch.no_grad():
@@ -102,9 +107,7 @@ class Run:
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
-        self.optimizer: torch.optim.Optimizer = self._make(
-            plan.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
-        )
+        self.optimizer = self._optimizer([*self.canvas.parameters()])
         self.base_rate: float = self.optimizer.defaults["lr"]
         self.stages = _placed(plan.postproc, "postproc")
         self.finishing = _placed(plan.finish, "finish")
@@ -117,6 +120,7 @@ class Run:
         self.last: Step | None = None
         self._watch = Watch(late=self.device.type != "cpu")
         self._unsure: list[Step] = []
+        self._bounds = Bounds()
         self._asked = False
         self._started = time.monotonic()
 
@@ -194,9 +198,12 @@ class Run:
             return self._epoch()
         except NotFiniteError as found:
             raise self._blamed(found.epoch) from None
-        except Exception:
+        except Exception as error:
             self._restore(self._watch.kept(self.epoch))
-            raise
+            if not out_of_memory(error) or isinstance(error, RunError):
+                raise
+            few = f"there is too little memory{wanted(error)}; a smaller resolution or batch_size needs less"
+            raise RunError(f"epoch {self.epoch}: {few}") from error
 
     def _epoch(self) -> Step:
         now = Now(self.epoch, self.epochs)
@@ -204,6 +211,7 @@ class Run:
         size = _size(context)
         if size != self.resolution:
             self._settle()
+            self._check_size(*size)
             with self._calling_canvas():
                 resize(self.canvas, self.optimizer, *size, self.settings.interpolation)
             self._resolution, self._mean = size, None
@@ -222,6 +230,7 @@ class Run:
                 self.optimizer.step()
         self._watch.look(self.canvas.parameters())
         self._watch.finished()
+        self._bounds.look(now.epoch, lambda: self.image)
         self.epoch += 1
         if now.epoch >= self._first_averaged:
             self._average()
@@ -327,7 +336,7 @@ class Run:
 
         Raises:
             ValueError: the state is that of another config, or no state at all.
-            RunError: there is not enough memory for its resolution.
+            InputError: there is not enough memory for its resolution.
         """
         try:
             self._load(state)
@@ -336,6 +345,7 @@ class Run:
 
     def _load(self, state: Mapping[str, Any]) -> None:
         width, height = whole(*state["resolution"], most=MAX_SIDE)
+        self._check_size(width, height)
         self._resolution = (width, height)
         with torch.no_grad(), self._calling_canvas():
             self.canvas.resize(width, height, self.settings.interpolation)
@@ -346,8 +356,8 @@ class Run:
             parameter.data = saved.detach().to(parameter.device, copy=True)
             parameter.grad = None
         if "optimizer" in state:
-            check_optimizer(state["optimizer"], self._trial())
-            self.optimizer.load_state_dict(state["optimizer"])
+            check_optimizer(state["optimizer"], self._trial(parameters))
+            self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which keeps tensors as they are
         if "factors" in state:
             if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
                 raise ValueError("the state is that of other targets")
@@ -363,17 +373,6 @@ class Run:
         self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
         self._started = time.monotonic() - float(state["seconds"])
 
-    def _trial(self) -> dict[str, Any]:
-        """The state of an optimizer as it is after one step."""
-        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in self.canvas.parameters()]
-        for parameter in trial:
-            parameter.grad = torch.zeros_like(parameter)
-        use = self.plan.choices["optimizer"]
-        optimizer: torch.optim.Optimizer = self._make(use, ("step", "defaults"), trial)
-        with use.component.calling():
-            optimizer.step()
-        return optimizer.state_dict()
-
     # Making its parts
 
     def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
@@ -384,6 +383,39 @@ class Run:
             kind = type(made).__name__
             raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
         return made
+
+    def _optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        use = self.plan.choices["optimizer"]
+        optimizer: torch.optim.Optimizer = self._make(use, ("step", "defaults"), parameters)
+        needed = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
+        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in needed):
+            reason = "computes the loss itself, several times in a step (a closure), which a run has only once"
+            raise PluginError(f"{use.component.describe()} cannot be used: it {reason}")
+        return optimizer
+
+    def _trial(self, parameters: Sequence[Tensor]) -> dict[str, Any]:
+        """The state of an optimizer of such parameters after one step."""
+        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in parameters]
+        for parameter in trial:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer = self._optimizer(trial)
+        with self.plan.choices["optimizer"].component.calling():
+            optimizer.step()
+        return optimizer.state_dict()
+
+    def _memory_of_a_pixel(self) -> int:
+        """How many numbers the optimizer remembers for each that it moves."""
+        pixel = torch.zeros(1, 3, 2, 2, device=self.device)
+        memory = self._trial([pixel])["state"].values()
+        values = [value for state in memory for value in state.values() if isinstance(value, Tensor)]
+        return sum(value.numel() for value in values) // pixel.numel()
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Raises InputError if there is not enough memory for a picture of this size."""
+        node = self.plan.settings["resolution"].node
+        problem = picture_problem(width, height, self._moments, self.device, node)
+        if problem:
+            raise InputError(problem)
 
     def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
         needed = ("parameters", "image", "write", "resize")

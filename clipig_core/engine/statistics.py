@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor
 
+from clipig_core.engine.state import whole
 from clipig_core.engine.targets import TargetResult, TermResults
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ class Statistics:
         self.targets = {}
         for index, name, kind, columns, *tensors, epochs in state:
             count = len(columns)
+            whole(index, *(number for number, _ in columns), least=0)
+            whole(epochs)
+            names = [name, *(text for _, text in columns)]
+            if kind not in ("feature", "constraint") or not all(isinstance(text, str) for text in names):
+                raise ValueError("the statistics are of something unknown")
             if [list(one.shape) for one in tensors] != [[5, count], [count], [count]]:
                 raise ValueError("the statistics have other sizes than they should")
             sums, low, high = (one.to(device, torch.float32, copy=True) for one in tensors)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+
+
+log = logging.getLogger("clipig")
 
 
 class NotFiniteError(Exception):
@@ -78,6 +82,34 @@ class Watch:
             if not answer.finite():
                 raise NotFiniteError(answer.epoch)
             del self._unread[0]
+
+
+class Bounds:
+    """Warns once of a picture whose values have all been 0 or 1 for long: nothing that is wanted moves them any more.
+
+    It is looked at every `EVERY` epochs, and asked when it is looked at again, when the answer has long been there.
+    """
+
+    EVERY = 25
+    LONG = 75
+    EDGE = 1 / 510
+    """What is nearer to a bound is saved as the bound."""
+
+    def __init__(self) -> None:
+        self._stuck: Tensor | None = None
+        self._epochs = 0
+
+    def look(self, epoch: int, picture: Callable[[], Tensor]) -> None:
+        """`picture` [1, 3, H, W] is made if it is time for it."""
+        if epoch % self.EVERY or self._epochs >= self.LONG:
+            return
+        if self._stuck is not None:
+            self._epochs = self._epochs + self.EVERY if self._stuck else 0
+        values = picture()
+        self._stuck = ((values < self.EDGE) | (values > 1 - self.EDGE)).all()
+        if self._epochs >= self.LONG:
+            message = "all values of the picture have been at their bounds for %d epochs; a smaller learnrate may help"
+            log.warning(message, self._epochs)
 
 
 class _Answer:

@@ -62,7 +62,7 @@ class Checkpoint:
                     raise ValueError(f"it is not of the format '{FORMAT}'")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
                 state = _unpacked(json.loads(texts["state"]), tensors)
-                machine = json.loads(texts["machine"])
+                machine, plan = json.loads(texts["machine"]), texts["plan"]
         except FileNotFoundError:
             hint = "a run with 'outputs: [checkpoint]' leaves one, unless it came to its end"
             raise InputError(f"there is no checkpoint '{path}' ({hint})") from None
@@ -72,7 +72,7 @@ class Checkpoint:
             raise InputError(f"'{path}' is not a whole checkpoint: {str(error) or type(error).__name__:.200}") from None
         if not isinstance(state, dict) or not isinstance(machine, dict):
             raise InputError(f"'{path}' is not a whole checkpoint: it has no state")
-        return cls(path, texts["plan"], state, machine)
+        return cls(path, plan, state, machine)
 
 
 def machine(run: Run) -> dict[str, str]:

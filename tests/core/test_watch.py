@@ -13,7 +13,7 @@ from torch import Tensor
 from clipig_core.config.check import check
 from clipig_core.engine.run import Run
 from clipig_core.engine.watch import Watch
-from clipig_core.errors import ClipigError, RunError
+from clipig_core.errors import ClipigError, PluginError, RunError
 from clipig_core.language.nodes import read_yaml
 from clipig_core.runner.execute import execute
 
@@ -112,7 +112,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     registry = third_party(monkeypatch, tmp_path, "watched_plugin", PLUGIN)
 
     def make(text: str) -> Run:
-        run = Run(check(read_yaml(HEAD + text, "test.yaml"), registry), encoder=Trusting(AXES))
+        head = HEAD.replace("epochs: 6", "epochs: 200") if "learnrate: " in text and "sgd" in text else HEAD
+        run = Run(check(read_yaml(head + text, "test.yaml"), registry), encoder=Trusting(AXES))
         run._watch = Watch(late=request.param)
         return run
 
@@ -223,3 +224,20 @@ def test_an_epoch_that_fails_leaves_the_state_before_it(make: Make) -> None:
         list(run)
     list(zip(range(3), whole, strict=False))
     assert torch.equal(run.image, whole.image)
+
+
+def test_a_picture_that_is_all_black_and_white_is_told_of_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    away = "optimizer: sgd\nlearnrate: 1e6\ntargets: [{constraints: [{mean: {above: 1, weight: 1e6}}]}]\n"
+    for text, said in ((away, 1), (away.replace("learnrate: 1e6", "learnrate: 0"), 0)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "clipig"):
+            list(make(text))
+        assert [record.message[:60] for record in caplog.records] == said * [
+            "all values of the picture have been at their bounds for 75 e"
+        ]
+
+
+def test_an_optimizer_that_wants_a_closure_is_refused_by_name(make: Make) -> None:
+    reason = r"optimizer 'needs_closure' of plugin 'acme' \(acme 1\) cannot be used: .* \(a closure\)"
+    with pytest.raises(PluginError, match=reason):
+        make(f"optimizer: needs_closure\n{GOOD}")
