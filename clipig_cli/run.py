@@ -7,18 +7,20 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError
+from clipig_core.errors import ClipigError, Place, printable, printable_lines
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
     from clipig_core.engine.run import Run
-    from clipig_core.runner.files import Output
+    from clipig_core.extension.registry import Component
+    from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
 
@@ -41,17 +43,27 @@ class _Run(click.Command):
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+)
+@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
+@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
 @click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
 @click.option("-opt", "--optimizer", help="Name of the optimizer.")
 @click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
-@click.option("--with", "outputs", multiple=True, metavar="OUTPUT", help="Write this output, too: 'video: {fps: 30}'.")
-@click.option("--checkpoint", is_flag=True, help="Short for '--with checkpoint', which 'clipig resume' goes on from.")
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
+@click.option(
+    "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
+)
 @click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
 def run(
     configs: tuple[str, ...],
@@ -60,6 +72,8 @@ def run(
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
     checkpoint: bool,
+    preview: bool,
+    allow_private: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -71,22 +85,22 @@ def run(
     \b
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
+    clipig run fox.yaml --out video.mp4 --out log
     """
-    from clipig_core.config import read
+    from clipig_core.config import read, split_output
     from clipig_core.extension.registry import Registry
     from clipig_core.language.nodes import read_yaml
 
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    if allow_private:
+        os.environ["CLIPIG_ALLOW_PRIVATE"] = "1"
     text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
         for name, value in options.items()
         if value is not None
     }
-    outputs += ("checkpoint",) if checkpoint else ()
-    if outputs:
-        given["outputs"] = [read_yaml(one, "--with").plain_value() for one in outputs]
     wanted = dict(pair(variable, "--var") for variable in variables)
     if wanted:
         given["vars"] = wanted
@@ -95,11 +109,18 @@ def run(
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
     with Interrupts() as interrupts:
-        plan = read(configs, given, Registry(), [pair(change, "--set") for change in changes])
+        sources: list[str | Node] = [*configs, *map(output_document, outputs + checkpoint * ("checkpoint",))]
+        with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
+            registry = Registry()
+            watching = registry.find("output", "preview") if preview else None
+            plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
+        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
+            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            if not make(one, stem, interrupts):
+            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
+            if not make(one, name, interrupts, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -111,6 +132,16 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def output_document(text: str) -> Node:
+    """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
+    from clipig_core.language.nodes import Node, read_yaml
+
+    place = Place(f"--out {text}")
+    short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
+    node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
+    return Node({"outputs": Node([node], place)}, place, {"outputs": place})
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
@@ -120,52 +151,76 @@ def make(
     plan: Plan,
     stem: str,
     interrupts: Interrupts,
-    output: Output | None = None,
+    watching: Component | None = None,
+    again: Path | None = None,
     begin: Callable[[Run], None] = lambda _: None,
 ) -> bool:
     """Make one picture; False if it was interrupted.
 
-    It gets a name that begins with `stem`, or is written to an `output` that is there. `begin` is called with the run
-    before its first epoch.
+    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
+    one more output, and `begin` is called with the run before its first epoch.
     """
     from clipig_cli.progress import ProgressBar, say
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
     from clipig_core.runner.files import Output
-    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.outputs import outputs, written
     from clipig_core.runner.picture import PictureFile
 
     settings = plan.settings.fixed
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
-    output = output or Output.claim(settings.output, stem)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(harmless)
+
+    def beside(path: Path) -> list[Path]:
+        return written(outputs(plan, path))
+
+    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
-        others = outputs(plan, output.image.with_suffix(""))
-        run = Run(plan)
-        begin(run)
-        interrupts.after_the_epoch()
-        observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
-        result = execute(run, observers, lambda: interrupts.received)
-        for failure in result.failures:
+        with contextlib.redirect_stdout(sys.stderr):
+            others = outputs(plan, output.image.with_suffix(""))
+            if watching:
+                others.append(watching.function(output.image.with_suffix("")))
+            run = Run(plan)
+            begin(run)
+            interrupts.after_the_epoch()
+            if others:
+                output.make_folder()
+            # What is said in the end comes below the preview, and after the picture is saved.
+            observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
+            result = execute(run, observers, lambda: interrupts.received)
+        if picture.output.saved:
+            if settings.verbose:
+                say(printable(f"saved {picture.output.image}"))
+            with contextlib.suppress(OSError):
+                put(picture.output.image)
+        for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
-        if settings.verbose:
-            say(f"saved {output.image}")
-        with contextlib.suppress(OSError):
-            click.echo(output.image)
-        if result.error:
-            raise result.error
         return not result.stopped
     finally:
         picture.close()
 
 
-def go_on(plan: Plan, output: Output, begin: Callable[[Run], None]) -> bool:
-    """Make a picture in files that are there, of a run that `begin` prepares; False if it was interrupted."""
+def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
     with Interrupts() as interrupts:
-        return make(plan, output.image.stem, interrupts, output, begin)
+        return make(plan, image.stem, interrupts, again=image, begin=begin)
+
+
+def put(path: Path) -> None:
+    """Print a path: as it is for programs, which may have to open it, and as a line for people."""
+    seen = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(str(path)) if seen else os.fsencode(path))
+
+
+def harmless(record: logging.LogRecord) -> bool:
+    """Takes out of a message of the log what a terminal would obey."""
+    record.msg, record.args = printable_lines(record.getMessage()), None
+    return True
 
 
 class Interrupts:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipig_core.engine.context import broken
 from clipig_core.engine.encoder import Encoder, prepare
 from clipig_core.engine.memory import available, out_of_memory, wanted
 from clipig_core.engine.suspects import given, taken
@@ -131,15 +132,18 @@ class ChunkedEncoder:
     def _encoded(self, images: Tensor) -> Tensor:
         component = self.encoder.component
         try:
-            features = self._encode(taken(images, component)).float()
+            features = self._encode(taken(images, component))
         except Exception as error:
             if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 reason = str(error).strip().splitlines()[0]
                 raise RunError(f"the model cannot be compiled here: {reason}\n  Leave out 'compile: true'.") from error
             with component.calling():
                 raise
+        good = isinstance(features, Tensor) and features.is_floating_point() and features.device == images.device
+        if not good or features.dim() != 2 or len(features) != len(images):
+            raise broken(component, features, f"features [B, D] of {len(images)} images on {images.device}")
         given(features, component)
-        return features
+        return features.float()
 
     def _size(self, views: int) -> int:
         """How many views may go through the encoder at once."""

@@ -47,6 +47,8 @@ class Step:
     learnrate: float
     targets: list[TargetResult]
     run: Run
+    variables: Mapping[str, Any]
+    """Of expressions, as they were in this epoch."""
 
     @property
     def epoch(self) -> int:
@@ -150,6 +152,14 @@ class Run:
         with torch.no_grad():
             return self._picture().clone()
 
+    def resolution_in(self, epoch: int) -> tuple[int, int]:
+        """Width and height that the config wants in an epoch.
+
+        Raises:
+            InputError: its expression has no value there.
+        """
+        return self._timed(Now(epoch, self.epochs)).at(self.plan.settings, "").resolution
+
     def result(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: the mean of the last pictures, if `average` wants it, behind the steps of `finish`.
 
@@ -234,7 +244,7 @@ class Run:
         self.epoch += 1
         if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self)
+        step = self.last = Step(now, rate, results, self, context.variables)
         self.done += 1
         self._unsure.append(step)
         self._settle(0 if self.complete else self._watch.late)
@@ -386,9 +396,12 @@ class Run:
 
     def _optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
         use = self.plan.choices["optimizer"]
-        optimizer: torch.optim.Optimizer = self._make(use, ("step", "defaults"), parameters)
-        needed = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
-        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in needed):
+        needed = ("step", "zero_grad", "param_groups", "defaults")
+        optimizer: torch.optim.Optimizer = self._make(use, needed, parameters)
+        if not isinstance(optimizer.defaults.get("lr"), int | float):
+            raise broken(use.component, optimizer, "an optimizer with an 'lr' of its own")
+        arguments = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
+        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in arguments):
             reason = "computes the loss itself, several times in a step (a closure), which a run has only once"
             raise PluginError(f"{use.component.describe()} cannot be used: it {reason}")
         return optimizer
@@ -430,6 +443,10 @@ class Run:
             raise error.at(next(places).node.place) from error
         with torch.no_grad(), self._calling_canvas():
             canvas.write(image)
+            parameters = list(canvas.parameters())
+        for one in parameters:
+            if not (isinstance(one, Tensor) and one.is_leaf and one.requires_grad):
+                raise broken(self.plan.choices["canvas"].component, one, "leaf tensors that require gradients")
         return canvas
 
     def _calling_canvas(self) -> Any:
@@ -440,7 +457,7 @@ class Run:
         arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.plan.choices["model"] else None
+            own = self._given if use is self.plan.choices.get("model") else None
             made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
@@ -490,16 +507,17 @@ class Run:
         arguments = plan.source.fixed
         with torch.no_grad(), component.calling(plan.source.node.place):
             vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
-        if not isinstance(vector, Tensor) or vector.dim() != 1:
+        if not isinstance(vector, Tensor) or vector.dim() != 1 or not vector.is_floating_point():
             raise broken(component, vector, "a feature [D]")
+        if not vector.isfinite().all():
+            raise PluginError(f"{component.describe()} returned a feature that is not finite")
         return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
 
     # One epoch
 
     def _context(self, now: Now, dry: bool = False) -> EpochContext:
         """The variables of an epoch, the resolution among them, which depends on time alone."""
-        key = self.key.fold("epoch", now.epoch)
-        context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
+        context = self._timed(now, dry)
         settings = context.at(self.plan.settings, "")
         size = [float(length) for length in settings.resolution]
         context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
@@ -507,6 +525,10 @@ class Run:
         rate = settings.learnrate
         context.variables |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
         return context
+
+    def _timed(self, now: Now, dry: bool = False) -> EpochContext:
+        """The variables of time alone."""
+        return EpochContext(now, dict(now.variables()), self.key.fold("epoch", now.epoch), self.generator, dry)
 
     def _picture(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: what is judged is what is saved."""

@@ -11,7 +11,7 @@ import click
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import InputError, Problem
-from clipig_core.kit import Output, Registry, read, read_file, read_yaml
+from clipig_core.kit import Registry, read, read_file, read_yaml
 
 if TYPE_CHECKING:
     from clipig_core.kit import Node, Plan, Run
@@ -63,8 +63,7 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
         except ValueError as error:
             raise InputError(f"cannot go on from '{found.path}': {error}") from error
 
-    output = Output(base.with_name(base.name + ".png"))
-    if not ctx.meta["clipig.go_on"](plan, output, begin):
+    if not ctx.meta["clipig.go_on"](plan, base.with_name(base.name + ".png"), begin):
         raise click.exceptions.Exit(INTERRUPTED)
 
 

@@ -145,7 +145,7 @@ def test_all_problems_come_in_one_go_with_their_places() -> None:
         ("1:1", "unknown parameter 'epoch'", "did you mean 'epochs'"),
         ("2:13", "3 values given", ""),
         ("3:16", "unknown variable 'sim'", ""),
-        ("4:9", "unknown device 'gpu'", "cuda"),
+        ("4:9", "device: 'gpu' is unknown", "cuda"),
         ("6:8", "unknown parameter 'men'", "did you mean 'mean'"),
         ("8:5", "unknown parameter 'nam'", "did you mean 'name'"),
         ("9:13", "not an expression", ""),
@@ -201,7 +201,7 @@ targets:
         ("targets: [{features: [owl]}]", "a feature is a text"),
         ("targets: [{features: [{text: a, image: b}]}]", "not text and image"),
         (TARGET + "postproc: [{start: 1}]", "has no name"),
-        (TARGET + "device: 0", "unknown device '0'"),
+        (TARGET + "device: 0", "device: '0' is unknown (expected auto, cpu, cuda, cuda:1 or mps"),
         (TARGET + "epochs: 0", "below the minimum of 1"),
         (TARGET + "resolution: 99999", "above the maximum of 16384"),
         (TARGET + "interpolation: cubik", "did you mean 'cubic'"),
@@ -537,3 +537,21 @@ def test_features_are_called_by_the_name_of_their_source() -> None:
 @pytest.mark.parametrize("text", ["epochs: 5", "targets:", "targets: []"])
 def test_a_config_without_targets_initialises_and_post_processes(text: str) -> None:
     assert config_of(text).targets == []
+
+
+@pytest.mark.parametrize("output", ["/elsewhere/", "/elsewhere/a.png", "../a.png", "here/../../", "~/a.png", "link/"])
+def test_a_config_writes_below_the_current_directory_only(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "here")
+    text = f"output: {output}\ntargets: [{{constraints: [blur]}}]"
+    (problem,) = problems_of(lambda: config_of(text))
+    advice = f"to write there, use '-o {output}'"
+    assert problem.message == f"output: '{output}' is outside of the current directory; {advice}"
+    document = read_yaml("targets: [{constraints: [blur]}]", "a.yaml")
+    assert read([document], {"output": output}, REGISTRY).settings.fixed.output == output
+    assert read([document], {}, REGISTRY, [("output", output)]).settings.fixed.output == output
+    for inside in ("sub/", "sub/../a.png", f"{tmp_path}/here/a.png"):
+        assert config_of(f"output: {inside}\ntargets: [{{constraints: [blur]}}]").settings.fixed.output == inside
