@@ -18,6 +18,7 @@ from clipig_core.errors import ClipigError, InputError, Place, printable, printa
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
+    from clipig_core.engine.run import Run
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
 
@@ -49,6 +50,7 @@ class _Run(click.Command):
     metavar="OUTPUT",
     help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
 )
+@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
@@ -69,6 +71,7 @@ def run(
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
+    checkpoint: bool,
     preview: bool,
     allow_private: bool,
     **options: str | None,
@@ -105,10 +108,8 @@ def run(
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        sources: list[str | Node] = [*configs, *map(output_document, outputs)]
+        sources: list[str | Node] = [*configs, *map(output_document, outputs + checkpoint * ("checkpoint",))]
         with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
             registry = Registry()
             watching = found(registry, "preview") if preview else None
@@ -158,8 +159,19 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | None = None) -> bool:
-    """Make one picture; False if it was interrupted. `watching` is one more output."""
+def make(
+    plan: Plan,
+    stem: str,
+    interrupts: Interrupts,
+    watching: Component | None = None,
+    again: Path | None = None,
+    begin: Callable[[Run], None] = lambda _: None,
+) -> bool:
+    """Make one picture; False if it was interrupted.
+
+    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
+    one more output, and `begin` is called with the run before its first epoch.
+    """
     from clipig_cli.progress import ProgressBar, say
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
@@ -172,7 +184,11 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | No
     logging.basicConfig(format="%(message)s", level=level, force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(harmless)
-    output = Output.claim(settings.output, stem, lambda path: written(outputs(plan, path)))
+
+    def beside(path: Path) -> list[Path]:
+        return written(outputs(plan, path))
+
+    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
@@ -181,6 +197,7 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | No
             if watching:
                 others.append(watching.function(output.image.with_suffix("")))
             run = Run(plan)
+            begin(run)
             interrupts.after_the_epoch()
             if others:
                 output.make_folder()
@@ -198,6 +215,12 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | No
         return not result.stopped
     finally:
         picture.close()
+
+
+def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
+    with Interrupts() as interrupts:
+        return make(plan, image.stem, interrupts, again=image, begin=begin)
 
 
 def put(path: Path) -> None:

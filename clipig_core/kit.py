@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import Node, read_file, read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
-    from clipig_core.runner.provenance import provenance
+    from clipig_core.runner.provenance import as_yaml, provenance
 
 _WHERE = {
     "config": ("Plan", "read"),
@@ -44,11 +45,12 @@ _WHERE = {
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("Node", "read_file", "read_yaml"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
-    "runner.provenance": ("provenance",),
+    "runner.provenance": ("as_yaml", "provenance"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -63,6 +65,7 @@ __all__ = [
     "FetchError",
     "ImageFile",
     "Loss",
+    "Node",
     "Observer",
     "Output",
     "Picture",
@@ -74,6 +77,7 @@ __all__ = [
     "Run",
     "Step",
     "Views",
+    "as_yaml",
     "banded",
     "beyond",
     "clamp_through",
@@ -89,7 +93,9 @@ __all__ = [
     "product",
     "provenance",
     "read",
+    "read_file",
     "read_image",
+    "read_yaml",
     "resample",
     "save",
     "thumbnail",
