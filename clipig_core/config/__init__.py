@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clipig_core.config.check import DEVICE, check, split_output
-from clipig_core.config.document import LISTS, document, filled_in, merge, override
+from clipig_core.config.document import LISTS, Document, document, filled_in, merge, override
 from clipig_core.config.plan import DEFAULT, Config, ConstraintConfig, FeatureConfig, StageConfig, TargetConfig, Use
 from clipig_core.config.sections import CHOICES, PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.extension.registry import Registry
@@ -26,6 +26,7 @@ __all__ = [
     "Config",
     "Constraint",
     "ConstraintConfig",
+    "Document",
     "Feature",
     "FeatureConfig",
     "Finish",

@@ -34,6 +34,9 @@ from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
 
+Models = dict[tuple[str, str, str, str], Encoder]
+"""Encoders by component, name with parameters, device and precision."""
+
 
 @dataclass(frozen=True, repr=False)
 class Step:
@@ -71,14 +74,22 @@ class Run:
     """A picture in the making: an iterator that trains, one `Step` for each epoch, and goes on where it stands.
 
     Everything is loaded and the first pixels are drawn when it is made. `encoder` and `canvas` are used instead of
-    those that the config names, if they are given; the encoder for all targets that do not choose their own.
+    those that the config names, if they are given; the encoder for all targets that do not choose their own. `models`
+    are those that earlier runs of this process have loaded; the run uses them, and adds its own.
 
     Raises:
         InputError: the device is not there, or an image, a model or a parameter cannot be used.
         PluginError: a component breaks its contract.
     """
 
-    def __init__(self, config: Config, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        encoder: Encoder | None = None,
+        canvas: Canvas | None = None,
+        models: Models | None = None,
+    ) -> None:
         self.config = config
         config.bind()
         if config.constant("seed") is None:
@@ -97,7 +108,7 @@ class Run:
         if config.settings["resolution"].constant:
             with torch.no_grad():
                 dry_run(config, self._picture(), self._context(first.now, dry=True))
-        self._given = encoder
+        self._given, self._models = encoder, {} if models is None else models
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
@@ -280,7 +291,7 @@ class Run:
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
             own = self._given if use is self.config.choices["model"] else None
-            made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+            made = own or self._model(use, name)
             chunk, compiled = self.config.constant("chunk"), self.config.constant("compile")
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
@@ -290,6 +301,13 @@ class Run:
                 compiled,
             )
         return name, self.encoders[name]
+
+    def _model(self, use: Use, name: str) -> Encoder:
+        """A model that is loaded, or has been."""
+        key = (use.component.describe(), name, str(self.device), str(self.dtype))
+        if key not in self._models:
+            self._models[key] = self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+        return self._models[key]
 
     def _targets(self, context: EpochContext) -> list[Target]:
         """The targets that are switched on, with their models and features.
