@@ -13,20 +13,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config
+    from clipig_core.config import Config, Document
+    from clipig_core.config import check as check_config
     from clipig_core.config import read as read_config
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
-    from clipig_core.engine.device import numbers
-    from clipig_core.engine.encoder import Encoder, fit
-    from clipig_core.engine.run import Run, Step
+    from clipig_core.engine.device import find_device, find_precision, numbers
+    from clipig_core.engine.encoder import Encoder, fit, prepare
+    from clipig_core.engine.run import Models, Run, Step
+    from clipig_core.errors import Place, nearest
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import Node, read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
+    from clipig_core.runner.files import save as save_file
+    from clipig_core.runner.provenance import provenance
 
 _WHERE = {
     "Above": "penalty",
@@ -35,11 +40,15 @@ _WHERE = {
     "Below": "penalty",
     "Canvas": "engine.canvas",
     "Config": "config",
+    "Document": "config",
     "Encoder": "engine.encoder",
     "FetchError": "downloads",
     "Loss": "penalty",
+    "Models": "engine.run",
+    "Node": "language.nodes",
     "Observer": "runner.execute",
     "Pixels": "imaging.views",
+    "Place": "errors",
     "Registry": "extension.registry",
     "Result": "runner.execute",
     "Run": "engine.run",
@@ -47,17 +56,25 @@ _WHERE = {
     "Views": "imaging.views",
     "banded": "imaging.resample",
     "beyond": "penalty",
+    "check_config": "config:check",
     "clamp_through": "imaging.clamp",
     "difference": "penalty",
     "execute": "runner.execute",
     "fetch": "downloads",
+    "find_device": "engine.device",
+    "find_precision": "engine.device",
     "fit": "engine.encoder",
     "lazy": "imaging.views",
+    "nearest": "errors",
     "numbers": "engine.device",
+    "prepare": "engine.encoder",
     "product": "imaging.resample",
+    "provenance": "runner.provenance",
     "read_config": "config:read",
     "read_image": "imaging.images",
+    "read_yaml": "language.nodes",
     "resample": "imaging.resample",
+    "save_file": "runner.files:save",
     "to_png": "imaging.images",
 }
 """The module of each name; behind a colon, what it is called there."""
@@ -69,11 +86,15 @@ __all__ = [
     "Below",
     "Canvas",
     "Config",
+    "Document",
     "Encoder",
     "FetchError",
     "Loss",
+    "Models",
+    "Node",
     "Observer",
     "Pixels",
+    "Place",
     "Registry",
     "Result",
     "Run",
@@ -81,17 +102,25 @@ __all__ = [
     "Views",
     "banded",
     "beyond",
+    "check_config",
     "clamp_through",
     "difference",
     "execute",
     "fetch",
+    "find_device",
+    "find_precision",
     "fit",
     "lazy",
+    "nearest",
     "numbers",
+    "prepare",
     "product",
+    "provenance",
     "read_config",
     "read_image",
+    "read_yaml",
     "resample",
+    "save_file",
     "to_png",
 ]
 
