@@ -13,7 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, Document
+    from clipig_core.config import Config, Document, Use
     from clipig_core.config import check as check_config
     from clipig_core.config import read as read_config
     from clipig_core.downloads import FetchError, fetch
@@ -53,6 +53,7 @@ _WHERE = {
     "Result": "runner.execute",
     "Run": "engine.run",
     "Step": "engine.run",
+    "Use": "config",
     "Views": "imaging.views",
     "banded": "imaging.resample",
     "beyond": "penalty",
@@ -99,6 +100,7 @@ __all__ = [
     "Result",
     "Run",
     "Step",
+    "Use",
     "Views",
     "banded",
     "beyond",

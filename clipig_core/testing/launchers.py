@@ -34,13 +34,17 @@ def check_launcher(launcher: Function, /, **arguments: Any) -> None:
     with subject.running():
         results = launcher(square, list(JOBS), **given)
         subject.need(
-            isinstance(results, Iterator), f"returns {type(results).__name__}, not an iterator", "yield each job with its result"
+            isinstance(results, Iterator),
+            f"returns {type(results).__name__}, not an iterator",
+            "yield each job with its result",
         )
         found = list(results)
         nothing = list(launcher(square, [], **given))
     wanted = [(job, square(job)) for job in JOBS]
     subject.need(
-        sorted(found) == wanted, f"yields {found} for {wanted}", "yield (job, run(job)) for each job, once, in any order"
+        sorted(found) == wanted,
+        f"yields {found} for {wanted}",
+        "yield (job, run(job)) for each job, once, in any order",
     )
     subject.need(nothing == [], f"yields {nothing} without jobs", "yield nothing")
     with subject.running("when it is stopped early"):
