@@ -211,14 +211,14 @@ def _work(run: Callable[[Any], object], connection: Connection, threads: int, de
         try:
             result = run(job)
         except Exception as error:
-            result = _portable(error)
+            result = portable(error)
         try:
             connection.send(result)
         except (AttributeError, TypeError, pickle.PicklingError) as error:
             connection.send(RunError(f"the result cannot be sent: {error}"))
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error, or one that says the same, if it would not arrive."""
     try:
         return error if type(pickle.loads(pickle.dumps(error))) is type(error) else RunError(repr(error))  # noqa: S301
