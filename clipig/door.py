@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipig_core.config import Config
-from clipig_core.config import read as read_config
+from clipig_core.config import Plan
+from clipig_core.config import read as read_plan
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import Place
@@ -15,13 +15,13 @@ from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
 from clipig_core.runner.execute import Observer, Result, execute
 
-FILES = (".yaml", ".yml", ".png")
+FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif")
 
 What = str | Path | Mapping[str, Any]
 
 
-def read(*sources: What, registry: Registry | None = None, **settings: Any) -> Config:
-    """The checked config of some sources, merged from left to right, and of settings, which win.
+def read(*sources: What, registry: Registry | None = None, **settings: Any) -> Plan:
+    """The plan of some sources, merged from left to right, and of settings, which win.
 
     A source is a mapping, the path of a YAML file or of a picture that clipig made, or else words, which the default
     look paints. In messages, places inside of a mapping are paths such as `config.targets[0].weight`.
@@ -30,9 +30,7 @@ def read(*sources: What, registry: Registry | None = None, **settings: Any) -> C
         InputError: with every problem that was found.
     """
     registry = registry or Registry()
-    config = read_config([_source(source, registry) for source in sources], settings, registry)
-    config.bind()
-    return config
+    return read_plan([_source(source, registry) for source in sources], settings, registry)
 
 
 def make(
@@ -41,12 +39,14 @@ def make(
     on_step: Callable[[Step], None] | None = None,
     observers: Iterable[Observer] = (),
     stop: Callable[[], bool] = lambda: False,
+    preview: bool = False,
     **settings: Any,
 ) -> Result:
     """Make a picture; what it can be made of says `read`.
 
     `model` is a name, or an object with the methods of an `Encoder`, which may serve many pictures; it is that of all
-    targets that do not choose their own. `on_step` is called after each epoch; what it raises ends the run.
+    targets that do not choose their own. `on_step` is called after each epoch; what it raises ends the run. With
+    `preview`, the picture is shown in the notebook, or in the terminal, while it grows.
 
     Raises:
         InputError: the config is wrong.
@@ -55,6 +55,9 @@ def make(
     if isinstance(model, str):
         settings["model"], model = model, None
     run = Run(read(*sources, **settings), encoder=model)
+    if preview:
+        shown: Observer = Registry().find("output", "preview").function(Path())
+        observers = [*observers, shown]
     return execute(run, observers, stop, on_step)
 
 

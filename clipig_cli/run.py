@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError
+from clipig_core.errors import ClipigError, Place
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config
+    from clipig_core.config import Plan
+    from clipig_core.extension.registry import Component
+    from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
 
@@ -39,6 +41,14 @@ class _Run(click.Command):
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+)
+@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
@@ -54,6 +64,8 @@ def run(
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    preview: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -65,6 +77,7 @@ def run(
     \b
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
+    clipig run fox.yaml --out video.mp4 --out log
     """
     from clipig_core.config import read
     from clipig_core.extension.registry import Registry
@@ -85,14 +98,19 @@ def run(
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    registry = Registry()
-    config = read(configs, given, registry, [pair(change, "--set") for change in changes])
-    seed = config.constant("seed")
-    for number in range(repeat):
-        if number:
-            config.set("seed", None if seed is None else seed + number)
-        if not make(config, stem):
-            raise click.exceptions.Exit(INTERRUPTED)
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with Interrupts() as interrupts:
+        sources: list[str | Node] = [*configs, *map(output_document, outputs)]
+        registry = Registry()
+        watching = registry.find("output", "preview") if preview else None
+        plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
+        counted = plan.settings.given("seed")
+        for number in range(repeat):
+            one = plan.with_seed(plan.seed + number if counted else None) if number else plan
+            mark = f"-seed{one.seed}" if repeat > 1 else ""
+            if not make(one, stem, interrupts, mark, watching):
+                raise click.exceptions.Exit(INTERRUPTED)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -103,48 +121,56 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def output_document(text: str) -> Node:
+    """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
+    from clipig_core.language.nodes import Node, read_yaml
+
+    place = Place(f"--out {text}")
+    short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
+    node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
+    return Node({"outputs": Node([node], place)}, place, {"outputs": place})
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(config: Config, stem: str) -> bool:
-    """Make one picture; False if it was interrupted."""
-    level = logging.WARNING if config.constant("verbose") else logging.ERROR
-    logging.basicConfig(format="%(message)s", level=level, force=True)
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    with Interrupts() as interrupts:
-        from clipig_cli.progress import ProgressBar, say
-        from clipig_core.engine.run import Run
-        from clipig_core.runner.execute import execute
-        from clipig_core.runner.files import Output
-        from clipig_core.runner.outputs import outputs
-        from clipig_core.runner.picture import PictureFile
+def make(plan: Plan, stem: str, interrupts: Interrupts, mark: str = "", watching: Component | None = None) -> bool:
+    """Make one picture; False if it was interrupted. `mark` is put behind its name; `watching` is one more output."""
+    from clipig_cli.progress import ProgressBar, say
+    from clipig_core.engine.run import Run
+    from clipig_core.runner.execute import execute
+    from clipig_core.runner.files import Output
+    from clipig_core.runner.outputs import outputs, written
+    from clipig_core.runner.picture import PictureFile
 
-        config.bind()
-        output = Output.claim(config.constant("output"), stem)
-        interrupts.cleanup = output.release
-        picture = PictureFile(output, config.constant("snapshot_interval"))
-        try:
-            others = outputs(config, output.image.with_suffix(""))
-            run = Run(config)
-            interrupts.running = True
-            verbose = config.constant("verbose")
-            observers = [ProgressBar(output.image.name, verbose), picture, *others]
-            result = execute(run, observers, lambda: interrupts.received)
-            for failure in result.failures:
-                if isinstance(failure, ClipigError):
-                    raise failure
-            if verbose:
+    settings = plan.settings.fixed
+    level = logging.WARNING if settings.verbose else logging.ERROR
+    logging.basicConfig(format="%(message)s", level=level, force=True)
+    output = Output.claim(settings.output, stem, mark, lambda path: written(outputs(plan, path)))
+    picture = PictureFile(output, settings.snapshot_interval)
+    try:
+        interrupts.at_once(output.release)
+        others = outputs(plan, output.image.with_suffix(""))
+        if watching:
+            others.append(watching.function(output.image.with_suffix("")))
+        run = Run(plan)
+        interrupts.after_the_epoch()
+        # What is said in the end comes below the preview, and after the picture is saved.
+        observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
+        result = execute(run, observers, lambda: interrupts.received)
+        if picture.saved:
+            if settings.verbose:
                 say(f"saved {output.image}")
             with contextlib.suppress(OSError):
                 click.echo(output.image)
-            if result.error:
-                raise result.error
-            return not result.stopped
-        finally:
-            picture.close()
+        for failure in [*result.failures, result.error]:
+            if isinstance(failure, ClipigError):
+                raise failure
+        return not result.stopped
+    finally:
+        picture.close()
 
 
 class Interrupts:
@@ -153,8 +179,16 @@ class Interrupts:
     SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
     def __init__(self) -> None:
-        self.running = self.received = False
-        self.cleanup: Callable[[], None] = lambda: None
+        self.received = False
+        self.at_once(lambda: None)
+
+    def at_once(self, cleanup: Callable[[], None]) -> None:
+        """From now on, grant wishes at once, after `cleanup`."""
+        self._waits, self._cleanup = False, cleanup
+
+    def after_the_epoch(self) -> None:
+        """From now on, let who asks `received` grant the first wish."""
+        self._waits = True
 
     def __enter__(self) -> Interrupts:
         heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
@@ -166,10 +200,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _receive(self, _number: int, _frame: object) -> None:
-        if self.running and not self.received:
+        if self._waits and not self.received:
             self.received = True
             return
-        self.cleanup()
+        self._cleanup()
         with contextlib.suppress(OSError):
             os.write(2, b"interrupted\n")
         os._exit(INTERRUPTED)

@@ -1,10 +1,8 @@
-"""What plugins compute with: tensors that are views of a picture, resampling, penalties, and the protocols of core.
-
-Commands and outputs find here what they need around a run: the registry, checked configs, runs and their observers.
+"""What plugins are made of: tensors that are views of a picture, resampling, penalties; and runs, for commands.
 
 Together with `clipig_core` and `clipig_core.testing` this is the whole face of clipig for plugins. What lies deeper may
-move; what is here stays, by the rule of the page on stability. A name is loaded when it is imported from here, so one
-that needs no torch loads none.
+move; what is here stays, by the rule of the page on stability. A name is imported when it is used first, so that a
+command that only reads configs does not load torch.
 """
 
 from __future__ import annotations
@@ -13,10 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, Document, Use
-    from clipig_core.config import check as check_config
-    from clipig_core.config import read as read_config
+    from clipig_core.config import Document, Plan, Use, check, choice, read
     from clipig_core.downloads import FetchError, fetch
+    from clipig_core.embedded import comment, exif
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import find_device, find_precision, numbers
     from clipig_core.engine.encoder import Encoder, fit, prepare
@@ -24,90 +21,80 @@ if TYPE_CHECKING:
     from clipig_core.errors import Place, nearest
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
-    from clipig_core.imaging.images import read_image, to_png
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
+    from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.language.nodes import Node, read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
+    from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
-    from clipig_core.runner.files import save as save_file
+    from clipig_core.runner.files import Output, save
+    from clipig_core.runner.outputs import outputs
     from clipig_core.runner.provenance import provenance
 
 _WHERE = {
-    "Above": "penalty",
-    "Axis": "imaging.views",
-    "Banded": "imaging.resample",
-    "Below": "penalty",
-    "Canvas": "engine.canvas",
-    "Config": "config",
-    "Document": "config",
-    "Encoder": "engine.encoder",
-    "FetchError": "downloads",
-    "Loss": "penalty",
-    "Models": "engine.run",
-    "Node": "language.nodes",
-    "Observer": "runner.execute",
-    "Pixels": "imaging.views",
-    "Place": "errors",
-    "Registry": "extension.registry",
-    "Result": "runner.execute",
-    "Run": "engine.run",
-    "Step": "engine.run",
-    "Use": "config",
-    "Views": "imaging.views",
-    "banded": "imaging.resample",
-    "beyond": "penalty",
-    "check_config": "config:check",
-    "clamp_through": "imaging.clamp",
-    "difference": "penalty",
-    "execute": "runner.execute",
-    "fetch": "downloads",
-    "find_device": "engine.device",
-    "find_precision": "engine.device",
-    "fit": "engine.encoder",
-    "lazy": "imaging.views",
-    "nearest": "errors",
-    "numbers": "engine.device",
-    "prepare": "engine.encoder",
-    "product": "imaging.resample",
-    "provenance": "runner.provenance",
-    "read_config": "config:read",
-    "read_image": "imaging.images",
-    "read_yaml": "language.nodes",
-    "resample": "imaging.resample",
-    "save_file": "runner.files:save",
-    "to_png": "imaging.images",
+    "config": ("Document", "Plan", "Use", "check", "choice", "read"),
+    "downloads": ("FetchError", "fetch"),
+    "embedded": ("comment", "exif"),
+    "engine.canvas": ("Canvas",),
+    "engine.device": ("find_device", "find_precision", "numbers"),
+    "engine.encoder": ("Encoder", "fit", "prepare"),
+    "engine.run": ("Models", "Run", "Step"),
+    "errors": ("Place", "nearest"),
+    "extension.registry": ("Registry",),
+    "imaging.clamp": ("clamp_through",),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
+    "imaging.resample": ("Banded", "banded", "product", "resample"),
+    "imaging.sheet": ("contact_sheet", "thumbnail"),
+    "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("Node", "read_yaml"),
+    "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
+    "runner.background": ("Background", "Rhythm"),
+    "runner.execute": ("Observer", "Result", "execute"),
+    "runner.files": ("Output", "save"),
+    "runner.outputs": ("outputs",),
+    "runner.provenance": ("provenance",),
 }
-"""The module of each name; behind a colon, what it is called there."""
+_MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Above",
     "Axis",
+    "Background",
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Document",
     "Encoder",
     "FetchError",
+    "ImageFile",
     "Loss",
     "Models",
     "Node",
     "Observer",
+    "Output",
+    "Picture",
     "Pixels",
     "Place",
+    "Plan",
     "Registry",
     "Result",
+    "Rhythm",
     "Run",
     "Step",
     "Use",
     "Views",
     "banded",
     "beyond",
-    "check_config",
+    "check",
+    "choice",
     "clamp_through",
+    "comment",
+    "contact_sheet",
     "difference",
     "execute",
+    "exif",
     "fetch",
     "find_device",
     "find_precision",
@@ -115,23 +102,25 @@ __all__ = [
     "lazy",
     "nearest",
     "numbers",
+    "outputs",
     "prepare",
     "product",
     "provenance",
-    "read_config",
+    "read",
     "read_image",
     "read_yaml",
     "resample",
-    "save_file",
+    "save",
+    "thumbnail",
+    "to_image",
     "to_png",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module 'clipig_core.kit' has no attribute {name!r}")
-    module, _, attribute = _WHERE[name].partition(":")
-    return getattr(importlib.import_module(f"clipig_core.{module}"), attribute or name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -14,4 +14,4 @@ def clipig_commands() -> Mapping[str, str]:
 
 @hookimpl
 def clipig_launchers() -> Mapping[str, str]:
-    return {"local": "clipig_sweep.local:local"}
+    return {"local": "clipig_sweep.local:local", "ray": "clipig_sweep.cluster:ray"}

@@ -18,7 +18,6 @@ from typing import Annotated, Any, TypeVar
 
 from clipig_core import InputError, Param, RunError
 from clipig_core.kit import Registry
-
 from clipig_sweep.local import portable
 
 Job = TypeVar("Job")

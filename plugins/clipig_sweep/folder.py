@@ -6,13 +6,13 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clipig_core import InputError
-from clipig_core.kit import save_file
+from clipig_core.kit import save
 from clipig_sweep.page import page
 from clipig_sweep.plan import Job
 
@@ -73,25 +73,29 @@ class Folder:
         record = self.records.get(job.id)
         return bool(record and record["status"] == DONE and (self.path / record["picture"]).is_file())
 
-    def add(self, job: Job, row: Row, png: bytes | None, log: str) -> Row:
-        """Write what came of a job: picture, log, and then its record, which it returns.
+    def add(self, job: Job, row: Row, files: Mapping[str, bytes], log: str) -> Row:
+        """Write what came of a job: files, by the ends of their names, its log, and then its record, which it returns.
 
         Raises:
             RunError: they cannot be written.
         """
         record = {"id": job.id, "name": job.name, "parameters": job.values, "picture": "", **row}
-        if png is not None:
-            record["picture"] = self._picture(job)
-            save_file(self.path / record["picture"], png)
+        picture = self._picture(job)
+        for end, content in files.items():
+            path = self.path / f"{picture.removesuffix('.png')}{end}"
+            path.parent.mkdir(exist_ok=True)
+            save(path, content)
+        if ".png" in files:
+            record["picture"] = picture
         if record["status"] == FAILED:
             record["log"] = f"jobs/{job.id}.log"
-            save_file(self.path / record["log"], f"{record['error']}\n\n{log}\n".encode())
+            save(self.path / record["log"], f"{record['error']}\n\n{log}\n".encode())
         self.store(record)
         return record
 
     def store(self, record: Row) -> None:
         """Write a record. Raises RunError if it cannot be written."""
-        save_file(self.jobs / f"{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
+        save(self.jobs / f"{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
         self._remember(record)
 
     def _remember(self, record: Row) -> None:
@@ -118,9 +122,9 @@ class Folder:
         rows = self.rows(jobs)
         lines = [{key: value for key, value in row.items() if key != "thumbnail"} for row in rows]
         jsonl = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        save_file(self.path / "results.jsonl", jsonl.encode())
-        save_file(self.path / "results.csv", _csv(rows).encode())
-        save_file(self.path / "index.html", page(title, rows).encode())
+        save(self.path / "results.jsonl", jsonl.encode())
+        save(self.path / "results.csv", _csv(rows).encode())
+        save(self.path / "index.html", page(title, rows).encode())
 
 
 def _locked(file: int) -> bool:

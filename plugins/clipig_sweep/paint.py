@@ -11,15 +11,18 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
 
 from clipig_core import ClipigError
-from clipig_core.kit import Document, Models, Registry, Run, check_config, execute, provenance, to_png
+from clipig_core.kit import Document, Models, Registry, Run, check, execute, outputs, provenance, thumbnail, to_png
 from clipig_sweep.plan import Job, changed
 
 THUMBNAIL = 192
+STEM = "picture"
 
 _models: Models = {}
 """Of this process: a worker loads each once."""
@@ -32,10 +35,13 @@ def _registry() -> Registry:
 
 @dataclass
 class Painted:
-    """What came of a job: a row of the table, the picture as PNG if there is one, and what was logged."""
+    """What came of a job: a row of the table, files by the ends of their names, and what was logged.
+
+    The picture is `.png`, if there is one; others come from the outputs of the config.
+    """
 
     row: dict[str, Any] = field(default_factory=dict)
-    png: bytes | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
     log: str = ""
 
 
@@ -59,22 +65,25 @@ class Painter:
         return painted
 
     def _paint(self, job: Job, painted: Painted) -> None:
-        config = check_config(changed(self.base, job.changes).filled(), _registry())
-        run = Run(config, models=_models)
-        result = execute(run)
-        if result.error:
-            painted.row |= {"status": "failed", "error": str(result.error)}
-        else:
-            painted.row["status"] = "done"
-        painted.png = to_png(result.image, {"clipig": provenance(run, result.image)})
+        plan = check(changed(self.base, job.changes).filled(), _registry())
+        run = Run(plan, models=_models)
+        with TemporaryDirectory(prefix="clipig-") as folder:
+            result = execute(run, outputs(plan, Path(folder) / STEM))
+            painted.files = {
+                str(path.relative_to(folder)).removeprefix(STEM): path.read_bytes()
+                for path in Path(folder).rglob("*")
+                if path.is_file()
+            }
+        error = next((one for one in (result.error, *result.failures) if one), None)
+        painted.row |= {"status": "failed", "error": str(error)} if error else {"status": "done"}
+        painted.files[".png"] = to_png(result.image, {"clipig": provenance(run, result.image)})
         width, height = run.resolution
         painted.row |= {
             "loss": _rounded(result.loss),
             "similarity": _rounded(result.similarity),
-            "epochs": run.done,
             "width": width,
             "height": height,
-            "thumbnail": thumbnail(painted.png),
+            "thumbnail": small_url(painted.files[".png"]),
         }
 
 
@@ -82,13 +91,11 @@ def _rounded(number: float | None) -> float | None:
     return None if number is None else float(f"{number:.6g}")
 
 
-def thumbnail(png: bytes) -> str:
+def small_url(png: bytes) -> str:
     """A small picture of a picture, as a URL that holds it."""
-    with Image.open(io.BytesIO(png)) as image:
-        small = image.convert("RGB")
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=80)
+    with Image.open(io.BytesIO(png)) as image:
+        thumbnail(image, min(THUMBNAIL, max(image.size))).save(file, "WEBP", quality=80)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

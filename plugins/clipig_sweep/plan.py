@@ -13,7 +13,7 @@ from functools import partial, reduce
 from typing import Any, TypeVar
 
 from clipig_core import InputError, Problem
-from clipig_core.kit import Config, Document, Node, Place, Registry, check_config, nearest
+from clipig_core.kit import Document, Node, Place, Plan, Registry, check, nearest
 from clipig_sweep.axes import Grid, Point
 
 OUTSIDE = ("output", "verbose", "snapshot_interval")
@@ -77,14 +77,14 @@ def plan(base: Document, grids: Sequence[Grid], stem: str) -> list[Job]:
     ]
 
 
-def check_values(base: Document, grids: Sequence[Grid], registry: Registry) -> list[Config]:
-    """Configs in which each of the values takes part, the first 256 of each axis, checked before anything is painted.
+def check_values(base: Document, grids: Sequence[Grid], registry: Registry) -> list[Plan]:
+    """Plans in which each of the values takes part, the first 256 of each axis, made before anything is painted.
 
     Raises:
         InputError: with every problem that was found, where the value is written.
     """
     problems: dict[str, Problem] = {}
-    configs: list[Config] = []
+    plans: list[Plan] = []
 
     def tried(action: Callable[[], Result], otherwise: Result) -> Result:
         try:
@@ -100,10 +100,10 @@ def check_values(base: Document, grids: Sequence[Grid], registry: Registry) -> l
             for key, node in point.items():
                 document = tried(partial(document.override, key, node), document)
             tried(partial(_unused, document, point), None)
-            configs += tried(lambda document=document: [check_config(document.filled(), registry)], [])  # type: ignore[misc]
+            plans += tried(lambda document=document: [check(document.filled(), registry)], [])  # type: ignore[misc]
     if problems:
         raise InputError([*problems.values()])
-    return configs
+    return plans
 
 
 def _diagonal(grid: Grid) -> Iterator[Point]:

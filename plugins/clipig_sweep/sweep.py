@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import random
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ import click
 from clipig_core import InputError
 
 if TYPE_CHECKING:
-    from clipig_core.kit import Config, Document, Node, Registry, Use
+    from clipig_core.kit import Document, Registry, Use
     from clipig_sweep.axes import Grid
     from clipig_sweep.folder import Folder
     from clipig_sweep.plan import Job
@@ -70,20 +69,17 @@ def sweep(
     if not configs and not look:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     order = Order.read(configs, look, variables, changes, launcher, ctx.find_object(Registry) or Registry())
-    checked = check_values(order.base, order.grids, order.registry)
     agree(order.count, yes)
+    check_values(order.base, order.grids, order.registry)
     jobs = order.jobs()
     if not jobs:
         raise InputError("no job meets the condition 'where'")
     folder_path = Path(output or f"{order.stem}-sweep")
     folder = Folder(folder_path)
     if dry_run:
-        bind(checked)
         show(order, jobs, folder, as_json)
         return
     with folder.opened():
-        if not all(map(folder.done, jobs)):
-            bind(checked)
         launch(order, jobs, folder)
     failed = [job for job in jobs if folder.records[job.id]["status"] == FAILED]
     click.echo(folder_path)
@@ -115,7 +111,7 @@ class Order:
         """From the command line. Raises InputError with what is wrong with it, and with the files."""
         from dataclasses import replace
 
-        from clipig_core.kit import Document, Node, Place, read_yaml
+        from clipig_core.kit import Document, Node, Place, choice, read_yaml
         from clipig_sweep.axes import grids, option, variable
         from clipig_sweep.plan import seeded, slug
 
@@ -128,7 +124,7 @@ class Order:
         if section and isinstance(section.value, dict):
             chosen = chosen or section.value.get("launcher")
         stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(look or "") or "clipig"
-        use = launcher_of(chosen or Node("local", Place("clipig sweep")), registry)
+        use = choice("launcher", chosen or Node("local", Place("clipig sweep")), registry)
         return cls(seeded(base), grids(section, given), stem, use, registry)
 
     @property
@@ -146,39 +142,12 @@ class Order:
         """What the launcher yields."""
         from clipig_sweep.paint import Painter
 
-        arguments = self.launcher.arguments({}, random.Random(0))
         with self.launcher.component.calling(self.launcher.node.place):
-            found = self.launcher.component.function(Painter(self.base), jobs, **arguments)
+            found = self.launcher.component.function(Painter(self.base), jobs, **self.launcher.fixed)
             try:
                 yield from found
             finally:
                 getattr(found, "close", lambda: None)()
-
-
-def launcher_of(node: Node, registry: Registry) -> Use:
-    """The launcher that `local`, or `local: {workers: 2}`, means.
-
-    Raises:
-        InputError: there is none of this name, or its parameters are wrong.
-    """
-    from clipig_core import Problem
-    from clipig_core.kit import Node, Use
-
-    name, parameters = node.value, Node(None, node.place)
-    if isinstance(node.value, dict) and len(node.value) == 1:
-        ((name, _, parameters),) = node.items()
-    if not isinstance(name, str):
-        raise InputError(
-            Problem("a launcher is a name, or one name with parameters", node.place, "local: {workers: 2}")
-        )
-    try:
-        use = Use(registry.find("launcher", name), name, parameters)
-    except LookupError as error:
-        raise InputError(Problem(str(error.args[0]), node.place)) from None
-    problems = use.bind()
-    if problems:
-        raise InputError(problems)
-    return use
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -216,12 +185,12 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     with ending_like_ctrl_c(), contextlib.closing(order.results(waiting)) as results:
         try:
             for job, result in results:
-                row, png, log = (
-                    ({"status": FAILED, "error": str(result)}, None, "")
+                row, files, log = (
+                    ({"status": FAILED, "error": str(result)}, {}, "")
                     if isinstance(result, Exception)
-                    else (result.row, result.png, result.log)
+                    else (result.row, result.files, result.log)
                 )
-                record = folder.add(job, row, png, log)
+                record = folder.add(job, row, files, log)
                 progress.step(
                     record["status"] == DONE,
                     f"{job.name}: {row.get('error')}; see {folder.path / record.get('log', '')}",
@@ -237,13 +206,13 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     """Write tables, page and sheet."""
-    from clipig_core.kit import save_file
+    from clipig_core.kit import save
     from clipig_sweep.sheet import sheet
 
     folder.write_tables(jobs, order.stem)
     picture = sheet(order.grids, folder.rows(jobs)[: len(jobs)])
     if picture:
-        save_file(folder.path / "sheet.png", picture)
+        save(folder.path / "sheet.png", picture)
 
 
 class Progress:
@@ -306,18 +275,6 @@ def ending_like_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def bind(configs: Sequence[Config]) -> None:
-    """Check the parameters of all components. Raises InputError with every problem, each once."""
-    problems: dict[Any, None] = {}
-    for config in configs:
-        try:
-            config.bind()
-        except InputError as error:
-            problems |= dict.fromkeys(error.problems)
-    if problems:
-        raise InputError([*problems])
-
-
 def show(order: Order, jobs: Sequence[Job], folder: Folder, as_json: bool) -> None:
     """List the jobs on standard output; how long they would take goes to standard error."""
     folder.read()
@@ -337,15 +294,14 @@ def show(order: Order, jobs: Sequence[Job], folder: Folder, as_json: bool) -> No
 
 def expected(order: Order, jobs: Sequence[Job], records: Any) -> list[float]:
     """Seconds of each job: as long as those that are done, or measured by some epochs of the first one."""
-    from clipig_core.kit import Run, check_config
+    from clipig_core.kit import Run, check
     from clipig_sweep.plan import changed
 
     known = [record["seconds"] for record in records if record.get("status") == "done"]
     if known:
         return [sum(known) / len(known)] * len(jobs)
     logging.getLogger("clipig").setLevel(logging.ERROR)
-    config = check_config(changed(order.base, jobs[0].changes).filled(), order.registry)
-    run = Run(config)
+    run = Run(check(changed(order.base, jobs[0].changes).filled(), order.registry))
     start = time.monotonic()
     next(run)  # the first one is slower than the others
     begun = time.monotonic()

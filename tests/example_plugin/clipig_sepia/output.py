@@ -28,9 +28,10 @@ class Proof:
 
     def __init__(self, file: Path, margin: int) -> None:
         self.file, self.margin, self.color = file, margin, WHITE
+        self.files = [file]
 
     def begin(self, run: Any) -> None:
-        use = run.config.choices.get("paper")
+        use = run.plan.choices.get("paper")
         if use:
             self.color = use.component.function(**use.arguments({}, random.Random(0)))
 
