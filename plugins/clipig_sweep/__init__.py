@@ -9,7 +9,7 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_commands() -> Mapping[str, str]:
-    return {"sweep": "clipig_sweep.sweep:sweep"}
+    return {"rate": "clipig_sweep.rate:rate", "sweep": "clipig_sweep.sweep:sweep"}
 
 
 @hookimpl

@@ -147,10 +147,10 @@ def _csv(rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [row["name"], row["status"], *(row["parameters"].get(key) for key in keys)]
         cells += [*(row.get(figure) for figure in FIGURES), row["picture"], row.get("error")]
-        writer.writerow(map(_cell, cells))
+        writer.writerow(map(cell, cells))
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """Texts that a spreadsheet would run are quoted, as these programs do it."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

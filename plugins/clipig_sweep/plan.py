@@ -63,17 +63,16 @@ def plan(base: Document, grids: Sequence[Grid], stem: str) -> list[Job]:
     same = 0
     for grid in grids:
         for point in grid.points():
-            digest = _digest(changed(base, point).filled())
-            same += digest in found
-            found.setdefault(digest, point)
+            key = digest(changed(base, point).filled())
+            same += key in found
+            found.setdefault(key, point)
     if same:
         log.warning("%d jobs are the same as others of this sweep, and are done once", same)
     varying = _varying(found.values())
-    names = {digest: _name(point, varying, stem) for digest, point in found.items()}
+    names = {key: _name(point, varying, stem) for key, point in found.items()}
     often = Counter(name.lower() for name in names.values())
     return [
-        Job(digest, f"{name}-{digest[:6]}" if often[name.lower()] > 1 else name, found[digest])
-        for digest, name in names.items()
+        Job(key, f"{name}-{key[:6]}" if often[name.lower()] > 1 else name, found[key]) for key, name in names.items()
     ]
 
 
@@ -124,7 +123,7 @@ def _unused(document: Document, point: Point) -> None:
             raise InputError(Problem(f"no text has a gap {{{{{name}}}}}", node.place, hint))
 
 
-def _digest(document: Node) -> str:
+def digest(document: Node) -> str:
     """What tells jobs apart: twelve digits of a hash of all that the pixels depend on."""
     value = {key: node.plain_value() for key, node in document.value.items() if key not in OUTSIDE}
     text = json.dumps(value, sort_keys=True, default=str)

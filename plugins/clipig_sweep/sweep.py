@@ -39,6 +39,10 @@ MEASURED_SECONDS = 3.0
 @click.option("--launcher", metavar="NAME", help="Where jobs run: local, or 'local: {workers: 2}'.")
 @click.option("--dry-run", is_flag=True, help="List the jobs, and say how long they would take.")
 @click.option("--json", "as_json", is_flag=True, help="The list of --dry-run for machines.")
+@click.option("--then", type=click.Choice(["rate"]), help="Let a judge rate the pictures, by their own texts.")
+@click.option("--judge", metavar="MODEL", help="The model that rates; best one that does not paint.")
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="After rating, paint the N best again, larger.")
+@click.option("--enlarge", type=click.FloatRange(1, 16), default=2.0, help="How much larger; 2 if not given.")
 @click.option("-y", "--yes", is_flag=True, help=f"Do not ask if there are more than {MANY:,} jobs.")
 @click.pass_context
 def sweep(
@@ -51,6 +55,10 @@ def sweep(
     launcher: str | None,
     dry_run: bool,
     as_json: bool,
+    then: str | None,
+    judge: str | None,
+    keep: int | None,
+    enlarge: float,
     yes: bool,
 ) -> None:
     r"""Make many pictures of a config, whose `sweep:` section or options say in what they differ.
@@ -61,11 +69,14 @@ def sweep(
     \b
     clipig sweep --look object --var text=@words.txt --set seed=1..3
     clipig sweep fox.yaml --set targets.0.weight='[1, 2, 4]' --dry-run
+    clipig sweep fox.yaml --set seed=1..50 --then rate --keep 5
     """
     from clipig_core.kit import Registry
     from clipig_sweep.folder import FAILED, Folder
     from clipig_sweep.plan import check_values
 
+    if (keep or judge) and not then:
+        raise click.UsageError("--keep and --judge need --then rate.")
     if not configs and not look:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     order = Order.read(configs, look, variables, changes, launcher, ctx.find_object(Registry) or Registry())
@@ -80,11 +91,15 @@ def sweep(
         show(order, jobs, folder, as_json)
         return
     with folder.opened():
-        launch(order, jobs, folder)
-    failed = [job for job in jobs if folder.records[job.id]["status"] == FAILED]
+        launch(order, jobs, folder, jobs)
+        made = [*jobs]
+        if then:
+            made += refine(order, jobs, folder, judge, keep or 0, enlarge)
+            finish(order, jobs, folder)
+    failed = [job for job in made if folder.records[job.id]["status"] == FAILED]
     click.echo(folder_path)
     if failed:
-        say(f"{len(failed)} of {len(jobs)} jobs failed; the page and {folder.jobs} say why")
+        say(f"{len(failed)} of {len(made)} jobs failed; the page and {folder.jobs} say why")
         raise click.exceptions.Exit(SOME_FAILED)
 
 
@@ -166,8 +181,21 @@ def agree(count: int, yes: bool) -> None:
     click.confirm(f"This sweep has {count:,} jobs. Go on?", abort=True, err=True)
 
 
-def launch(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
-    """Do what is missing. Tables and page are there in the end, however it comes.
+def refine(
+    order: Order, jobs: Sequence[Job], folder: Folder, judge: str | None, keep: int, enlarge: float
+) -> Sequence[Job]:
+    """Rate what there is, and paint the best again; returns these jobs."""
+    from clipig_sweep.refine import Refinement
+
+    refinement = Refinement(order.base, order.registry, judge, keep, enlarge)
+    larger = refinement.larger(refinement.best(jobs, folder), folder)
+    if larger:
+        launch(order, larger, folder, jobs)
+    return larger
+
+
+def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[Job]) -> None:
+    """Do what is missing. Tables and page, of the jobs that are `listed`, are there in the end, however it comes.
 
     Raises:
         RunError: the folder cannot be written to any more.
@@ -178,7 +206,7 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     waiting = [job for job in jobs if not folder.done(job)]
     if not waiting:
         say(f"all {len(jobs)} jobs are done already")
-        finish(order, jobs, folder)
+        finish(order, listed, folder)
         return
     progress = Progress(len(waiting), len(jobs) - len(waiting))
     written = time.monotonic()
@@ -196,12 +224,12 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
                     f"{job.name}: {row.get('error')}; see {folder.path / record.get('log', '')}",
                 )
                 if time.monotonic() - written > TABLES_SECONDS:
-                    folder.write_tables(jobs, order.stem)
+                    folder.write_tables(listed, order.stem)
                     written = time.monotonic()
         finally:
             progress.end()
             results.close()
-            finish(order, jobs, folder)
+            finish(order, listed, folder)
 
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
