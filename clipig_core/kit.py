@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.device import find_device, find_precision, numbers
     from clipig_core.engine.encoder import Encoder, fit, prepare
     from clipig_core.engine.run import Models, Run, Step
-    from clipig_core.errors import Place, nearest
+    from clipig_core.errors import Place, nearest, printable
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
@@ -41,7 +41,7 @@ _WHERE = {
     "engine.device": ("find_device", "find_precision", "numbers"),
     "engine.encoder": ("Encoder", "fit", "prepare"),
     "engine.run": ("Models", "Run", "Step"),
-    "errors": ("Place", "nearest"),
+    "errors": ("Place", "nearest", "printable"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
     "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
@@ -104,6 +104,7 @@ __all__ = [
     "numbers",
     "outputs",
     "prepare",
+    "printable",
     "product",
     "provenance",
     "read",

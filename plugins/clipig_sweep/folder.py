@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipig_core import InputError
-from clipig_core.kit import save
+from clipig_core.kit import printable, save
 from clipig_sweep.page import page
 from clipig_sweep.plan import Job
 
@@ -88,8 +88,8 @@ class Folder:
         if ".png" in files:
             record["picture"] = picture
         if record["status"] == FAILED:
-            record["log"] = f"jobs/{job.id}.log"
-            save(self.path / record["log"], f"{record['error']}\n\n{log}\n".encode())
+            record |= {"error": _harmless(record["error"]), "log": f"jobs/{job.id}.log"}
+            save(self.path / record["log"], f"{record['error']}\n\n{_harmless(log)}\n".encode())
         self.store(record)
         return record
 
@@ -127,6 +127,11 @@ class Folder:
         save(self.path / "index.html", page(title, rows).encode())
 
 
+def _harmless(text: str) -> str:
+    """Lines without what a terminal would obey."""
+    return "\n".join(map(printable, text.splitlines()))
+
+
 def _locked(file: int) -> bool:
     try:
         import fcntl
@@ -152,5 +157,7 @@ def _csv(rows: Sequence[Row]) -> str:
 
 
 def cell(value: object) -> object:
-    """Texts that a spreadsheet would run are quoted, as these programs do it."""
+    """Texts that a spreadsheet would run are quoted, as these programs do it; lists and mappings are JSON."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

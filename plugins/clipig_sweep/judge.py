@@ -148,7 +148,7 @@ def models_of(plan: Plan) -> set[str]:
 
 
 def painted(judge: str, painters: set[str]) -> bool:
-    """Whether a model is one of the painters, or shares its name with a larger or smaller one: `photo`, `photo-lite0`."""
+    """Whether a model is one of the painters, or part of one, as `photo-lite0` is of `photo`."""
     return any(judge.startswith(painter) or painter.startswith(judge) for painter in painters)
 
 

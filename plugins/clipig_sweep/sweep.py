@@ -219,9 +219,9 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
                     else (result.row, result.files, result.log)
                 )
                 record = folder.add(job, row, files, log)
+                reason = record.get("error", "").partition("\n")[0]
                 progress.step(
-                    record["status"] == DONE,
-                    f"{job.name}: {row.get('error')}; see {folder.path / record.get('log', '')}",
+                    record["status"] == DONE, f"{job.name}: {reason}; see {folder.path / record.get('log', '')}"
                 )
                 if time.monotonic() - written > TABLES_SECONDS:
                     folder.write_tables(listed, order.stem)
@@ -257,7 +257,7 @@ class Progress:
         self.done += 1
         if not good:
             self.failed += 1
-            say(("\r\x1b[K" if self._terminal else "") + "failed: " + printable(failure))
+            say(("\r\x1b[K" if self._terminal else "") + "failed: " + failure)
         now = time.monotonic()
         if not self._terminal and now - self._shown < TABLES_SECONDS and self.done < self.total:
             return
@@ -275,12 +275,6 @@ class Progress:
 def say(text: str) -> None:
     """Tell people; standard output is for programs."""
     click.echo(text, err=True)
-
-
-def printable(text: str) -> str:
-    """The first line, without what a terminal would obey."""
-    line = text.splitlines()[0] if text else ""
-    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 def duration(seconds: float) -> str:
