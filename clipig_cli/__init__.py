@@ -16,7 +16,7 @@ import click
 
 from clipig_cli.run import run
 from clipig_core import hookimpl
-from clipig_core.errors import ClipigError, InputError
+from clipig_core.errors import ClipigError, InputError, printable, printable_lines
 from clipig_core.extension.kinds import COMMAND
 
 if TYPE_CHECKING:
@@ -64,14 +64,12 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with a sentence for each, none of which is imported."""
         own = {name: command.get_short_help_str(formatter.width) for name, command in self.commands.items()}
-        others = {name: self.described(ctx, name) for name in self.list_commands(ctx) if name not in own}
+        others = {printable(name): self.described(ctx, name) for name in self.list_commands(ctx) if name not in own}
         with formatter.section("Commands"):
             formatter.write_dl(sorted({**own, **others}.items()))
 
     def described(self, ctx: click.Context, name: str) -> str:
         """What the command of a plugin is for, or what is wrong with it."""
-        from clipig_cli.text import printable
-
         try:
             return printable(self.registry(ctx).find(COMMAND.name, name).summary)
         except LookupError as error:
@@ -96,10 +94,11 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
+        vars(error)["message"] = printable_lines(error.message)  # it quotes arguments
         error.show()
         sys.exit(error.exit_code)
     except ClipigError as error:
-        click.echo(str(error), err=True)
+        click.echo(printable_lines(str(error)), err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

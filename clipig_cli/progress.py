@@ -29,7 +29,7 @@ class ProgressBar(Observer):
     def begin(self, run: Run) -> None:
         self.run = run
         hidden = self.verbose < 1 or not self._terminal
-        self.bar = tqdm(total=run.total, desc=self.name, unit="epoch", leave=False, disable=hidden)
+        self.bar = tqdm(total=run.total, desc=printable(self.name), unit="epoch", leave=False, disable=hidden)
 
     def step(self, step: Step) -> None:
         now = time.monotonic()

@@ -7,13 +7,14 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError, Place
+from clipig_core.errors import ClipigError, Place, printable, printable_lines
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
@@ -58,6 +59,9 @@ class _Run(click.Command):
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
+@click.option(
+    "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
+)
 @click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
 def run(
     configs: tuple[str, ...],
@@ -66,6 +70,7 @@ def run(
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
     preview: bool,
+    allow_private: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -79,12 +84,14 @@ def run(
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
     """
-    from clipig_core.config import read
+    from clipig_core.config import read, split_output
     from clipig_core.extension.registry import Registry
     from clipig_core.language.nodes import read_yaml
 
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    if allow_private:
+        os.environ["CLIPIG_ALLOW_PRIVATE"] = "1"
     text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
@@ -102,14 +109,17 @@ def run(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
         sources: list[str | Node] = [*configs, *map(output_document, outputs)]
-        registry = Registry()
-        watching = registry.find("output", "preview") if preview else None
-        plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
+        with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
+            registry = Registry()
+            watching = registry.find("output", "preview") if preview else None
+            plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
+        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
+            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            mark = f"-seed{one.seed}" if repeat > 1 else ""
-            if not make(one, stem, interrupts, mark, watching):
+            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
+            if not make(one, name, interrupts, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -136,8 +146,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts, mark: str = "", watching: Component | None = None) -> bool:
-    """Make one picture; False if it was interrupted. `mark` is put behind its name; `watching` is one more output."""
+def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | None = None) -> bool:
+    """Make one picture; False if it was interrupted. `watching` is one more output."""
     from clipig_cli.progress import ProgressBar, say
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
@@ -148,29 +158,46 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, mark: str = "", watching
     settings = plan.settings.fixed
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(format="%(message)s", level=level, force=True)
-    output = Output.claim(settings.output, stem, mark, lambda path: written(outputs(plan, path)))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(harmless)
+    output = Output.claim(settings.output, stem, lambda path: written(outputs(plan, path)))
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
-        others = outputs(plan, output.image.with_suffix(""))
-        if watching:
-            others.append(watching.function(output.image.with_suffix("")))
-        run = Run(plan)
-        interrupts.after_the_epoch()
-        # What is said in the end comes below the preview, and after the picture is saved.
-        observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
-        result = execute(run, observers, lambda: interrupts.received)
-        if picture.saved:
+        with contextlib.redirect_stdout(sys.stderr):
+            others = outputs(plan, output.image.with_suffix(""))
+            if watching:
+                others.append(watching.function(output.image.with_suffix("")))
+            run = Run(plan)
+            interrupts.after_the_epoch()
+            if others:
+                output.make_folder()
+            # What is said in the end comes below the preview, and after the picture is saved.
+            observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
+            result = execute(run, observers, lambda: interrupts.received)
+        if picture.output.saved:
             if settings.verbose:
-                say(f"saved {output.image}")
+                say(printable(f"saved {picture.output.image}"))
             with contextlib.suppress(OSError):
-                click.echo(output.image)
+                put(picture.output.image)
         for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
         return not result.stopped
     finally:
         picture.close()
+
+
+def put(path: Path) -> None:
+    """Print a path: as it is for programs, which may have to open it, and as a line for people."""
+    seen = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(str(path)) if seen else os.fsencode(path))
+
+
+def harmless(record: logging.LogRecord) -> bool:
+    """Takes out of a message of the log what a terminal would obey."""
+    record.msg, record.args = printable_lines(record.getMessage()), None
+    return True
 
 
 class Interrupts:

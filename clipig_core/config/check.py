@@ -176,8 +176,9 @@ class _Planner:
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
         self.epochs(settings.values)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
-        chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
+        shared = any(target.features and not target.model for target in targets)  # else nobody asks the run's model
+        chosen = {key: self.choice(kind, node, shared or kind is not MODEL) for key, kind in choices.items()}
         stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
         listed = {
@@ -191,18 +192,18 @@ class _Planner:
         if first and end and first.fixed >= end.fixed:
             self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
-    def default(self, kind: Kind, place: Place) -> Node | None:
-        """The name that is taken where none is written; a problem if the kind needs one and no plugin declares it."""
+    def default(self, kind: Kind, place: Place, used: bool = True) -> Node | None:
+        """The name that is taken where none is written; a problem if one is needed and no plugin declares it."""
         try:
             return Node(self.registry.default(kind.name), DEFAULT)
         except LookupError as error:
-            if kind.required:
+            if kind.required and used:
                 self.problem(str(error.args[0]), place, f"write '{kind.key}: ...'")
             return None
 
-    def choice(self, kind: Kind, parent: Node) -> Use | None:
+    def choice(self, kind: Kind, parent: Node, used: bool = True) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
-        node = parent.value.get(kind.key) or self.default(kind, parent.place)
+        node = parent.value.get(kind.key) or self.default(kind, parent.place, used)
         if node is None:
             return None
         if isinstance(node.value, str):

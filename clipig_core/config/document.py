@@ -10,7 +10,7 @@ from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import Node, read_file, read_yaml
+from clipig_core.language.nodes import MAX_BYTES, Node, read_file, read_yaml
 from clipig_core.language.params import DEFAULT
 
 SECTIONS = ("init", "vars")
@@ -147,6 +147,9 @@ def filled_in(node: Node) -> Node:
         if name not in values:
             hint = f"write 'vars: {{{name}: ...}}', or use the option --var {name}=..."
             problems.append(Problem(f"the variable '{name}' has no value", place, hint))
+    if not problems and sum(len(values[name]) for name, _ in gaps(document)) > MAX_BYTES:
+        message = f"with its variables filled in, the config is larger than {MAX_BYTES // 1024} KiB"
+        problems.append(Problem(message, given.place))
     raise_all(problems)
     filled = fill(document, values)
     return replace(node, value=filled.value | ({"vars": given} if "vars" in node.value else {}))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from clipig_core.config import Init
 from clipig_core.errors import InputError, Problem
-from clipig_core.imaging.images import read_image
+from clipig_core.imaging.images import MAX_PIXELS, read_image
 from clipig_core.imaging.resample import resample
+from clipig_core.language.types import File
 
 
 class Canvas(Protocol):
@@ -96,13 +98,23 @@ def first_pixels(
     return pixels
 
 
-def _pixels(nested: list[Any]) -> Tensor:
+def _pixels(given: list[Any] | File) -> Tensor:
     try:
-        pixels = torch.tensor(nested, dtype=torch.float32)
-    except (ValueError, TypeError) as error:
+        pixels = torch.tensor(_of_file(given) if isinstance(given, File) else given, dtype=torch.float32)
+    except (ValueError, TypeError, OverflowError, OSError, EOFError) as error:
         raise InputError(Problem(f"init.image_tensor: {error}", hint="expected numbers, [3, H, W]")) from None
     if pixels.dim() != 3 or pixels.shape[0] != 3 or not pixels.numel():
         raise InputError(Problem(f"init.image_tensor has the shape {list(pixels.shape)}", hint="expected [3, H, W]"))
     if not pixels.isfinite().all():
         raise InputError(Problem("init.image_tensor has values that are not finite"))
     return pixels[None]
+
+
+def _of_file(path: File) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Raises ValueError if it holds anything but floats, or too many."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)  # so that nothing is read before its size is known
+    if not isinstance(found, np.ndarray) or found.dtype.kind != "f":
+        raise ValueError(f"'{path}' does not hold floats")
+    if found.size > 3 * MAX_PIXELS:
+        raise ValueError(f"'{path}' has {found.size:,} numbers; at most {3 * MAX_PIXELS:,} are read")
+    return found.astype(np.float32)

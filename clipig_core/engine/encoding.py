@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipig_core.engine.context import broken
 from clipig_core.engine.encoder import Encoder, prepare
 from clipig_core.errors import PluginError, RunError
 from clipig_core.extension.registry import Component
@@ -150,7 +151,7 @@ class ChunkedEncoder:
 
     def _encoded(self, images: Tensor) -> Tensor:
         try:
-            return self._encode(images).float()
+            features = self._encode(images)
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
@@ -159,6 +160,12 @@ class ChunkedEncoder:
                 raise RunError(f"the model cannot be compiled here: {reason}\n  Leave out 'compile: true'.") from error
             with self.encoder.component.calling():
                 raise
+        good = isinstance(features, Tensor) and features.is_floating_point() and features.device == images.device
+        if not good or features.dim() != 2 or len(features) != len(images):
+            raise broken(
+                self.encoder.component, features, f"features [B, D] of {len(images)} images on {images.device}"
+            )
+        return features.float()
 
     def _size(self, views: int) -> int:
         """How many views may go through the encoder at once."""

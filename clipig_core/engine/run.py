@@ -108,9 +108,11 @@ class Run:
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
         self.optimizer: torch.optim.Optimizer = self._make(
-            plan.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
+            plan.choices["optimizer"], ("step", "zero_grad", "param_groups", "defaults"), [*self.canvas.parameters()]
         )
-        self.base_rate: float = self.optimizer.defaults["lr"]
+        self.base_rate = self.optimizer.defaults.get("lr")
+        if not isinstance(self.base_rate, int | float):
+            raise broken(plan.choices["optimizer"].component, self.optimizer, "an optimizer with an 'lr' of its own")
         self.stages = _placed(plan.postproc, "postproc")
         self.finishing = _placed(plan.finish, "finish")
         self._averaged = _epochs(settings.average, self.epochs)
@@ -277,6 +279,10 @@ class Run:
             raise error.at(next(places).node.place) from error
         with torch.no_grad(), self._calling_canvas():
             canvas.write(image)
+            parameters = list(canvas.parameters())
+        for one in parameters:
+            if not (isinstance(one, Tensor) and one.is_leaf and one.requires_grad):
+                raise broken(self.plan.choices["canvas"].component, one, "leaf tensors that require gradients")
         return canvas
 
     def _calling_canvas(self) -> Any:
@@ -287,7 +293,7 @@ class Run:
         arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.plan.choices["model"] else None
+            own = self._given if use is self.plan.choices.get("model") else None
             made = own or self._model(use, name)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
@@ -344,8 +350,10 @@ class Run:
         arguments = plan.source.fixed
         with torch.no_grad(), component.calling(plan.source.node.place):
             vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
-        if not isinstance(vector, Tensor) or vector.dim() != 1:
+        if not isinstance(vector, Tensor) or vector.dim() != 1 or not vector.is_floating_point():
             raise broken(component, vector, "a feature [D]")
+        if not vector.isfinite().all():
+            raise PluginError(f"{component.describe()} returned a feature that is not finite")
         return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
 
     # One epoch

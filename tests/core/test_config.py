@@ -550,3 +550,21 @@ def test_features_are_called_by_the_name_of_their_source() -> None:
 @pytest.mark.parametrize("text", ["epochs: 5", "targets:", "targets: []"])
 def test_a_config_without_targets_initialises_and_post_processes(text: str) -> None:
     assert config_of(text).targets == []
+
+
+@pytest.mark.parametrize("output", ["/elsewhere/", "/elsewhere/a.png", "../a.png", "here/../../", "~/a.png", "link/"])
+def test_a_config_writes_below_the_current_directory_only(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "here")
+    text = f"output: {output}\ntargets: [{{constraints: [blur]}}]"
+    (problem,) = problems_of(lambda: config_of(text))
+    advice = f"to write there, use '-o {output}'"
+    assert problem.message == f"output: '{output}' is outside of the current directory; {advice}"
+    document = read_yaml("targets: [{constraints: [blur]}]", "a.yaml")
+    assert read([document], {"output": output}, REGISTRY).settings.fixed.output == output
+    assert read([document], {}, REGISTRY, [("output", output)]).settings.fixed.output == output
+    for inside in ("sub/", "sub/../a.png", f"{tmp_path}/here/a.png"):
+        assert config_of(f"output: {inside}\ntargets: [{{constraints: [blur]}}]").settings.fixed.output == inside
