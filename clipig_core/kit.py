@@ -11,13 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Plan, read
+    from clipig_core.config import Document, Plan, Use, check, choice, read
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.embedded import comment, exif
     from clipig_core.engine.canvas import Canvas
-    from clipig_core.engine.device import numbers
-    from clipig_core.engine.encoder import Encoder, fit
-    from clipig_core.engine.run import Run, Step
+    from clipig_core.engine.device import find_device, find_precision, numbers
+    from clipig_core.engine.encoder import Encoder, fit, prepare
+    from clipig_core.engine.run import Models, Run, Step
+    from clipig_core.errors import Place, nearest, printable
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
@@ -29,16 +30,18 @@ if TYPE_CHECKING:
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
+    from clipig_core.runner.outputs import outputs
     from clipig_core.runner.provenance import as_yaml, provenance
 
 _WHERE = {
-    "config": ("Plan", "read"),
+    "config": ("Document", "Plan", "Use", "check", "choice", "read"),
     "downloads": ("FetchError", "fetch"),
     "embedded": ("comment", "exif"),
     "engine.canvas": ("Canvas",),
-    "engine.device": ("numbers",),
-    "engine.encoder": ("Encoder", "fit"),
-    "engine.run": ("Run", "Step"),
+    "engine.device": ("find_device", "find_precision", "numbers"),
+    "engine.encoder": ("Encoder", "fit", "prepare"),
+    "engine.run": ("Models", "Run", "Step"),
+    "errors": ("Place", "nearest", "printable"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
     "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
@@ -50,6 +53,7 @@ _WHERE = {
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
+    "runner.outputs": ("outputs",),
     "runner.provenance": ("as_yaml", "provenance"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
@@ -61,25 +65,31 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
+    "Document",
     "Encoder",
     "FetchError",
     "ImageFile",
     "Loss",
+    "Models",
     "Node",
     "Observer",
     "Output",
     "Picture",
     "Pixels",
+    "Place",
     "Plan",
     "Registry",
     "Result",
     "Rhythm",
     "Run",
     "Step",
+    "Use",
     "Views",
     "as_yaml",
     "banded",
     "beyond",
+    "check",
+    "choice",
     "clamp_through",
     "comment",
     "contact_sheet",
@@ -87,9 +97,15 @@ __all__ = [
     "execute",
     "exif",
     "fetch",
+    "find_device",
+    "find_precision",
     "fit",
     "lazy",
+    "nearest",
     "numbers",
+    "outputs",
+    "prepare",
+    "printable",
     "product",
     "provenance",
     "read",
