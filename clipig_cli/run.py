@@ -7,13 +7,15 @@ import logging
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError
+from clipig_cli.stages import Stages
+from clipig_cli.terminal import Messages, Terminal
+from clipig_core.errors import ClipigError, printable
 
 if TYPE_CHECKING:
     from clipig_core.config import Config
@@ -66,12 +68,34 @@ def run(
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     """
+    if not configs and not options["look"]:
+        raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    terminal = Terminal()
+    terminal.show("reading the config ...")
+    try:
+        config, stem = checked(configs, variables, changes, options)
+    finally:
+        terminal.clear()
+    seed = config.constant("seed")
+    for number in range(repeat):
+        if number:
+            config.set("seed", None if seed is None else seed + number)
+        if not make(config, stem, terminal):
+            raise click.exceptions.Exit(INTERRUPTED)
+
+
+def checked(
+    configs: Sequence[str], variables: Sequence[str], changes: Sequence[str], options: Mapping[str, str | None]
+) -> tuple[Config, str]:
+    """The config, checked as far as it can be without its components, and a name for its pictures.
+
+    Raises:
+        InputError: with every problem that can be seen.
+    """
     from clipig_core.config import read
     from clipig_core.nodes import read_yaml
     from clipig_core.registry import Registry
 
-    if not configs and not options["look"]:
-        raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
@@ -85,14 +109,7 @@ def run(
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    registry = Registry()
-    config = read(configs, given, registry, [pair(change, "--set") for change in changes])
-    seed = config.constant("seed")
-    for number in range(repeat):
-        if number:
-            config.set("seed", None if seed is None else seed + number)
-        if not make(config, stem):
-            raise click.exceptions.Exit(INTERRUPTED)
+    return read(configs, given, Registry(), [pair(change, "--set") for change in changes]), stem
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -108,36 +125,41 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(config: Config, stem: str) -> bool:
+def make(config: Config, stem: str, terminal: Terminal) -> bool:
     """Make one picture; False if it was interrupted."""
-    level = logging.WARNING if config.constant("verbose") else logging.ERROR
-    logging.basicConfig(format="%(message)s", level=level, force=True)
+    verbose = config.constant("verbose")
+    level = logging.WARNING if verbose else logging.ERROR
+    logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
+    stages = Stages(terminal, verbose)
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        from clipig_cli.progress import ProgressBar, say
-        from clipig_core.engine.run import Run
-        from clipig_core.runner.execute import execute
-        from clipig_core.runner.files import Output
-        from clipig_core.runner.outputs import outputs
-        from clipig_core.runner.picture import PictureFile
+        with stages.stage("loading torch"):
+            from clipig_cli.progress import ProgressBar
+            from clipig_core.engine.run import Run
+            from clipig_core.runner.execute import execute
+            from clipig_core.runner.files import Output
+            from clipig_core.runner.outputs import outputs
+            from clipig_core.runner.picture import PictureFile
 
-        config.bind()
+            config.bind()
         output = Output.claim(config.constant("output"), stem)
         interrupts.cleanup = output.release
         picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
             others = outputs(config, output.image.with_suffix(""))
-            run = Run(config)
+            with stages.stage(f"loading {models(config)}"):
+                run = Run(config)
             interrupts.running = True
-            verbose = config.constant("verbose")
-            observers = [ProgressBar(output.image.name, verbose), picture, *others]
+            if verbose:
+                terminal.say(str(stages), dim=True)
+            observers = [ProgressBar(terminal, output.image.name, verbose), picture, *others]
             result = execute(run, observers, lambda: interrupts.received)
             for failure in result.failures:
                 if isinstance(failure, ClipigError):
                     raise failure
             if verbose:
-                say(f"saved {output.image}")
+                terminal.say(f"saved {output.image}", fg="green")
             with contextlib.suppress(OSError):
                 click.echo(output.image)
             if result.error:
@@ -145,6 +167,13 @@ def make(config: Config, stem: str) -> bool:
             return not result.stopped
         finally:
             picture.close()
+
+
+def models(config: Config) -> str:
+    """The names of the models that a config uses: `photo-lite0, photo-lite1 and emoji`."""
+    used = [target.model or config.choices["model"] for target in config.targets if target.features]
+    *names, last = dict.fromkeys(printable(use.name) for use in used) or ["the picture"]
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 class Interrupts:

@@ -12,6 +12,7 @@ from torch import Tensor
 from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
+from clipig_core.runner.verdict import verdict
 
 log = logging.getLogger("clipig")
 
@@ -44,6 +45,11 @@ class Result:
     def statistics(self) -> list[Row]:
         """A row for each feature and constraint that took part."""
         return self.run.statistics.rows()
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the statistics say, in words, and what to try next; empty if there is nothing to say."""
+        return verdict(self.statistics)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.

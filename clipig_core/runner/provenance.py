@@ -15,7 +15,9 @@ from torch import Tensor
 
 from clipig_core.config import Config
 from clipig_core.engine.run import Run
+from clipig_core.engine.statistics import table
 from clipig_core.errors import printable
+from clipig_core.runner.verdict import verdict
 
 
 def provenance(run: Run, image: Tensor) -> str:
@@ -39,14 +41,15 @@ def heading(run: Run, image: Tensor) -> str:
 
 
 def summary(run: Run, image: Tensor) -> list[str]:
-    """The statistics of picture and run, for people."""
+    """The statistics of picture and run, and what they say, for people."""
     pixels = image[0]
     colored = (pixels - pixels.mean(0)).abs()
     mean, std, saturation = torch.stack([pixels.mean(), pixels.std(), colored.mean()]).tolist()
     lines = [f"image: mean {mean:.4f}, std {std:.4f}, saturation {saturation:.4f}"]
     if run.last:
         lines.append(f"loss of the last epoch: {run.last.loss:.4f}")
-    return [*lines, *run.statistics.lines()]
+    rows = run.statistics.rows()
+    return [*lines, *table(rows), *(f"verdict: {sentence}" for sentence in verdict(rows))]
 
 
 def as_yaml(config: Config) -> str:

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
 from clipig_core.engine.run import Run
+from clipig_core.engine.statistics import table
 from clipig_core.errors import InputError, PluginError
 from clipig_core.imaging.images import read_image
 from clipig_core.nodes import read_yaml
@@ -312,7 +313,7 @@ postproc: [{blur: 3}, {saturation: .9}]
     run.step()  # makes matrices and measures what a chunk needs, once
     with NeverReading():  # type: ignore[no-untyped-call]
         run.step()
-    assert "similarity" in "\n".join(run.statistics.lines())
+    assert "similarity" in "\n".join(table(run.statistics.rows()))
 
 
 def test_targets_that_are_switched_off_need_no_model() -> None:
