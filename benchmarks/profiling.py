@@ -17,7 +17,7 @@ from benchmarks.session import Session
 from benchmarks.tables import Rows, Table
 from clipig_core.engine.encoder import Encoder, prepare
 from clipig_core.engine.run import Run
-from clipig_core.registry import Component
+from clipig_core.extension.registry import Component
 
 MARK = "clipig: "
 REST = "the rest"

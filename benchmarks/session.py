@@ -18,8 +18,8 @@ from clipig_clip.encoder import CLIP
 from clipig_core.config import Config, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
-from clipig_core.nodes import Node, read_yaml
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import Node, read_yaml
 
 SHAPES = {
     "ViT-B/32": (512, 224, 12, 768, 32, 77, 49408, 512, 8, 12),

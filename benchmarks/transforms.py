@@ -14,7 +14,7 @@ from clipig_core.engine.context import EpochContext, Placed, call_transform
 from clipig_core.engine.encoder import fit
 from clipig_core.engine.randomness import Key
 from clipig_core.imaging.views import Images, Pixels, pixels
-from clipig_core.schedule import Now
+from clipig_core.language.schedule import Now
 
 ARGUMENTS = {
     "add": ".1 0 -.1",

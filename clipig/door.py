@@ -11,8 +11,8 @@ from clipig_core.config import read as read_config
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import Place
-from clipig_core.nodes import Node
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import Node
 from clipig_core.runner.execute import Observer, Result, execute
 
 FILES = (".yaml", ".yml", ".png")

@@ -17,10 +17,10 @@ import click
 from clipig_cli.run import run
 from clipig_core import hookimpl
 from clipig_core.errors import ClipigError, InputError
-from clipig_core.kinds import COMMAND
+from clipig_core.extension.kinds import COMMAND
 
 if TYPE_CHECKING:
-    from clipig_core.registry import Registry
+    from clipig_core.extension.registry import Registry
 
 
 @hookimpl
@@ -38,7 +38,7 @@ class Commands(click.Group):
 
     def registry(self, ctx: click.Context) -> Registry:
         """What is installed, looked up once; commands find it with `ctx.find_object(Registry)`."""
-        from clipig_core.registry import Registry
+        from clipig_core.extension.registry import Registry
 
         if ctx.obj is None:
             with contextlib.redirect_stdout(sys.stderr):  # of plugins that print when they are imported

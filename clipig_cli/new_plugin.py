@@ -66,8 +66,8 @@ def checked(name: str) -> str:
     import re
 
     from clipig_core.errors import InputError, Problem
-    from clipig_core.kinds import TRANSFORM
-    from clipig_core.registry import Registry
+    from clipig_core.extension.kinds import TRANSFORM
+    from clipig_core.extension.registry import Registry
 
     normal = re.sub(r"[-_.]+", "-", name).lower().removeprefix("clipig-")
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", normal):

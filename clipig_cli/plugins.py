@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_cli.documentation import contract, documentation, page, page_of_kind
 from clipig_cli.text import beside, columns, echo, printable
 from clipig_core.errors import InputError, PluginError, unknown
+from clipig_core.extension.documentation import contract, documentation, page, page_of_kind
 
 if TYPE_CHECKING:
-    from clipig_core.registry import Component, Plugin, Registry
+    from clipig_core.extension.registry import Plugin, Registry
 
 BROKEN = "BROKEN"
 
@@ -30,7 +29,7 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -
 
     NAME may also be a kind of component; its contract is shown, and all components of that kind.
     """
-    from clipig_core.registry import Registry
+    from clipig_core.extension.registry import Registry
 
     registry = ctx.find_object(Registry) or Registry()
     if name is not None:
@@ -80,21 +79,9 @@ def rows(registry: Registry, plugin: Plugin) -> Iterator[tuple[str, str]]:
     if plugin.status != "ok" or not plugin.components:
         yield plugin.status.upper(), "; ".join(plugin.errors)
     for kind in registry.kinds:
-        names = [
-            next(iter(spellings(registry, c)), c.name) for c in plugin.components if c.kind == kind and not c.error
-        ]
+        names = [next(iter(registry.spellings(c)), c.name) for c in plugin.components if c.kind == kind and not c.error]
         if names:
             yield kind, ", ".join(names)
-
-
-def spellings(registry: Registry, component: Component) -> list[str]:
-    """The names by which a config reaches a component, the plain one first; none if it is broken."""
-    found = []
-    for name in (component.name, f"{component.plugin.distribution}/{component.name}"):
-        with contextlib.suppress(LookupError):
-            if registry.find(component.kind, name) is component:
-                found.append(name)
-    return found
 
 
 def show(registry: Registry, name: str, as_json: bool) -> None:
@@ -112,7 +99,7 @@ def show(registry: Registry, name: str, as_json: bool) -> None:
     entries, problems = [], []
     for component in found:
         try:
-            entries.append(documentation(component, registry, *spellings(registry, component)[:1]))
+            entries.append(documentation(component, registry, *registry.spellings(component)[:1]))
         except PluginError as error:
             problems.append(printable(str(error)))
     if not entries and not kind:

@@ -93,8 +93,8 @@ def checked(
         InputError: with every problem that can be seen.
     """
     from clipig_core.config import read
-    from clipig_core.nodes import read_yaml
-    from clipig_core.registry import Registry
+    from clipig_core.extension.registry import Registry
+    from clipig_core.language.nodes import read_yaml
 
     text = ("output", "model", "optimizer", "device", "look")
     given = {

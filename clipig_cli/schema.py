@@ -16,8 +16,8 @@ def schema(ctx: click.Context) -> None:
 
     It describes the plugins that are installed, so print it again when they change.
     """
-    from clipig_cli.json_schema import Builder
-    from clipig_core.registry import Registry
+    from clipig_core.config.json_schema import Builder
+    from clipig_core.extension.registry import Registry
 
     with contextlib.redirect_stdout(sys.stderr):  # of plugins that print when they are imported
         builder = Builder(ctx.find_object(Registry) or Registry())

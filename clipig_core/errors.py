@@ -65,6 +65,12 @@ class InputError(ClipigError):
         return InputError([replace(problem, place=problem.place or place) for problem in self.problems])
 
 
+def raise_all(problems: Iterable[Problem]) -> None:
+    """Raises InputError with all problems, in the order of their places, if there are any."""
+    if listed := sorted(problems, key=lambda p: (p.place.source, p.place.line, p.place.column) if p.place else ("",)):
+        raise InputError(listed)
+
+
 class PluginError(ClipigError):
     """A component of a plugin breaks its contract, or could not be loaded."""
 

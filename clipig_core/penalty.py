@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.engine.device import numbers
-from clipig_core.params import Floats3, Param
+from clipig_core.language.params import Floats3, Param
 
 Loss = Annotated[
     Literal["l1", "mae", "l2", "mse"],

@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw
 
 from clipig_core.config import Config, check, read
 from clipig_core.engine.run import Run
+from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import to_png
-from clipig_core.nodes import Node, read_file
-from clipig_core.registry import Registry
+from clipig_core.language.nodes import Node, read_file
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

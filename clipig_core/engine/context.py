@@ -14,11 +14,11 @@ from clipig_core.config import Use
 from clipig_core.engine.device import numbers
 from clipig_core.engine.randomness import Key
 from clipig_core.errors import PluginError
-from clipig_core.expressions import SIMILARITY
+from clipig_core.extension.registry import Component
 from clipig_core.imaging.views import Axis, Images, Pixels, Views, is_lazy, pixels
-from clipig_core.params import Value, Values
-from clipig_core.registry import Component
-from clipig_core.schedule import Now
+from clipig_core.language.expressions import SIMILARITY
+from clipig_core.language.params import Value, Values
+from clipig_core.language.schedule import Now
 
 _UNUSED = random.Random(0)
 """For constants, which draw nothing."""

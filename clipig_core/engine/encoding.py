@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clipig_core.engine.encoder import Encoder, prepare
 from clipig_core.errors import PluginError, RunError
-from clipig_core.registry import Component
+from clipig_core.extension.registry import Component
 
 if TYPE_CHECKING:
     from clipig_core.engine.targets import TargetPass

@@ -12,7 +12,7 @@ from clipig_core.config import FeatureConfig
 from clipig_core.engine.context import EpochContext, call_loss
 from clipig_core.engine.device import numbers
 from clipig_core.errors import PluginError
-from clipig_core.params import Value
+from clipig_core.language.params import Value
 
 
 @dataclass

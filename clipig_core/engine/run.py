@@ -29,8 +29,8 @@ from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture
 from clipig_core.errors import InputError, PluginError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
-from clipig_core.params import resolve
-from clipig_core.schedule import FrameTime, Now
+from clipig_core.language.params import resolve
+from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
 

@@ -13,9 +13,9 @@ from clipig_core.engine.context import EpochContext, Placed, call_constraint, ca
 from clipig_core.engine.device import numbers
 from clipig_core.engine.encoding import ChunkedEncoder
 from clipig_core.engine.objective import ChunkLosses, Terms, WantedFeature, chunk_losses
-from clipig_core.expressions import SIMILARITY
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import Images, Pixels, pixels
+from clipig_core.language.expressions import SIMILARITY
 
 
 @dataclass

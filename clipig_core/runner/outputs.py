@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipig_core.config import Config
 from clipig_core.errors import PluginError
-from clipig_core.kinds import OUTPUT
+from clipig_core.extension.kinds import OUTPUT
 from clipig_core.runner.execute import Observer
 
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from clipig_core.errors import InputError, Place, PluginError, nearest
-from clipig_core.kinds import Kind, Takes
-from clipig_core.nodes import Node
-from clipig_core.params import Declaration, declarations
+from clipig_core.extension.kinds import Kind, Takes
+from clipig_core.language.nodes import Node
+from clipig_core.language.params import Declaration, declarations
 
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 

@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from clipig_core.extension.kinds import CONSTRAINT, LOSS, TRANSFORM, Kind
 from clipig_core.imaging.views import Axis, Pixels, is_lazy
-from clipig_core.kinds import CONSTRAINT, LOSS, TRANSFORM, Kind
-from clipig_core.params import Resized
+from clipig_core.language.params import Resized
 from clipig_core.testing.base import (
     HEIGHT,
     LENGTH,

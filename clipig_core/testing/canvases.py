@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clipig_core.engine.canvas import Canvas, resample, resize
-from clipig_core.kinds import CANVAS
+from clipig_core.extension.kinds import CANVAS
 from clipig_core.testing.base import (
     Function,
     _arguments,

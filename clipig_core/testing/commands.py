@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from clipig_core.kinds import COMMAND
+from clipig_core.extension.kinds import COMMAND
 from clipig_core.testing.base import _Subject
 
 __tracebackhide__ = True

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core.engine.encoder import Encoder
-from clipig_core.kinds import FEATURE
+from clipig_core.extension.kinds import FEATURE
 from clipig_core.testing.base import (
     _CPU,
     LENGTH,

@@ -6,7 +6,7 @@ import inspect
 import math
 import random
 
-from clipig_core.kinds import FUNCTION
+from clipig_core.extension.kinds import FUNCTION
 from clipig_core.testing.base import Function, _Subject
 
 __tracebackhide__ = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clipig_core.kinds import LAUNCHER
+from clipig_core.extension.kinds import LAUNCHER
 from clipig_core.testing.base import Function, _arguments, _Subject
 
 __tracebackhide__ = True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from clipig_core import config
+from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError
-from clipig_core.kinds import LOOK
-from clipig_core.look import fill, gaps
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
+from clipig_core.extension.kinds import LOOK
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import read_yaml
 from clipig_core.testing.base import ContractError
 
 __tracebackhide__ = True

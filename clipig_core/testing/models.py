@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clipig_core.engine.encoder import Encoder
-from clipig_core.kinds import MODEL
+from clipig_core.extension.kinds import MODEL
 from clipig_core.testing.base import (
     Function,
     _arguments,

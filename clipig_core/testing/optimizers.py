@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from clipig_core.kinds import OPTIMIZER
+from clipig_core.extension.kinds import OPTIMIZER
 from clipig_core.testing.base import (
     Function,
     _arguments,

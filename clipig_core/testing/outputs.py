@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from clipig_core.kinds import OUTPUT
+from clipig_core.extension.kinds import OUTPUT
 from clipig_core.testing.base import Function, _arguments, _random, _Subject
 
 __tracebackhide__ = True

@@ -9,8 +9,8 @@ import sys
 from importlib.metadata import EntryPoint, entry_points
 
 from clipig_core.errors import PluginError
-from clipig_core.kinds import Takes
-from clipig_core.registry import GROUP, Registry
+from clipig_core.extension.kinds import Takes
+from clipig_core.extension.registry import GROUP, Registry
 from clipig_core.testing.base import (
     ContractError,
     _declared,

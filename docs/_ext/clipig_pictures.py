@@ -26,10 +26,10 @@ from clipig_core.config import check
 from clipig_core.engine.canvas import cover
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
+from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image, to_png
-from clipig_core.nodes import Node, read_yaml
-from clipig_core.registry import Registry
-from clipig_core.schedule import Now
+from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.schedule import Now
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

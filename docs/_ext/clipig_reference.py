@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_cli import cli
-from clipig_cli.documentation import documentation
 from clipig_core import config
-from clipig_core.kinds import COMMAND, CONSTRAINT, KINDS, TRANSFORM, Kind, Stands
-from clipig_core.params import Declaration, declarations
-from clipig_core.registry import Component, Registry
-from clipig_core.schedule import FrameTime
+from clipig_core.extension.documentation import documentation
+from clipig_core.extension.kinds import COMMAND, CONSTRAINT, KINDS, TRANSFORM, Kind, Stands
+from clipig_core.extension.registry import Component, Registry
+from clipig_core.language.params import Declaration, declarations
+from clipig_core.language.schedule import FrameTime
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -98,13 +98,13 @@ def example(kind: str, name: str) -> str:
 
 def section(name: str) -> str:
     """The parameters of a section of the config, from its class in `clipig_core.config`."""
-    named = config.named_values(REGISTRY) if name == config.Feature.__name__ else {}
+    named = REGISTRY.named_values() if name == config.Feature.__name__ else {}
     return _table([*declarations(getattr(config, name)).values(), *named.values()])
 
 
 def choices(_: str) -> str:
     """The parameters whose values are components."""
-    kinds = config.keys(REGISTRY, Stands.RUN_CHOICE)
+    kinds = REGISTRY.keys(Stands.RUN_CHOICE)
     rows = [[f"`{key}`", f"[{kind}]({kind.plural}.md)", f"`{_default(kind)}`"] for key, kind in kinds.items()]
     return _rows(["Name", "Value", "Default"], rows)
 

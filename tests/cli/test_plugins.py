@@ -15,12 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from clipig_cli import cli
-from clipig_cli.documentation import documentation, example
-from clipig_cli.plugins import spellings
 from clipig_core import config
-from clipig_core.kinds import Stands
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Component, Registry
+from clipig_core.extension.documentation import documentation, example
+from clipig_core.extension.kinds import Stands
+from clipig_core.extension.registry import Component, Registry
+from clipig_core.language.nodes import read_yaml
 from tests.cli.support import clipig, command, environment, install
 
 BUILT_IN = [component for plugin in Registry().plugins if plugin.built_in for component in plugin.components]
@@ -34,7 +33,7 @@ def clipig_constraints(): return {"gone": "acme_functions:gone", "every": "acme_
 FUNCTIONS = '''\
 from typing import Annotated, Literal
 from clipig_core import Param
-from clipig_core.schedule import FrameTime
+from clipig_core.language.schedule import FrameTime
 
 def blur(images, amount: Annotated[float, Param("How much.")]):
     """Blur in another way.
@@ -275,7 +274,7 @@ def test_examples_of_third_party_components_are_declared_or_made(acme: Path, mon
     registry = Registry(entry_points(group="clipig"))
     (plugin,) = [plugin for plugin in registry.plugins if plugin.name == "acme"]
     whole = [component for component in plugin.components if not component.error]
-    entries = {c.name: documentation(c, registry, spellings(registry, c)[0]) for c in whole}
+    entries = {c.name: documentation(c, registry, registry.spellings(c)[0]) for c in whole}
     for entry in entries.values():
         load(entry["example"], registry)
     assert entries["blur"]["example"].endswith("transforms:\n      - acme/blur: .5 * t")

@@ -13,14 +13,14 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
-from clipig_cli.json_schema import Builder, expression
 from clipig_core import config
+from clipig_core.config.json_schema import Builder, expression
 from clipig_core.errors import InputError, Place
-from clipig_core.expressions import FUNCTIONS, VARIABLES, Expression, ExpressionError
-from clipig_core.nodes import Node, read_yaml
-from clipig_core.params import Declaration, File, declarations
-from clipig_core.registry import Component, Registry
-from clipig_core.schedule import FrameTime
+from clipig_core.extension.registry import Component, Registry
+from clipig_core.language.expressions import FUNCTIONS, VARIABLES, Expression, ExpressionError
+from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.params import Declaration, File, declarations
+from clipig_core.language.schedule import FrameTime
 from tests.cli.support import clipig, install
 from tests.docs.test_docs import CONFIGS as OF_THE_DOCS
 

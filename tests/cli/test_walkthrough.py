@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from clipig_core.config import Config, read
 from clipig_core.engine.run import Run
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 
 from .support import clipig, names
 

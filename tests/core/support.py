@@ -17,8 +17,8 @@ from torch import Tensor
 from clipig_core.config import Config, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import InputError, Problem
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import read_yaml
 
 SIZE = 8
 

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 
 from clipig_core.config import Config, check, read
 from clipig_core.errors import InputError, Problem
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import read_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipig_core.expressions import MAX_DEPTH, MAX_LENGTH, VARIABLES, Expression, ExpressionError, split_list
-from clipig_core.schedule import Now
+from clipig_core.language.expressions import MAX_DEPTH, MAX_LENGTH, VARIABLES, Expression, ExpressionError, split_list
+from clipig_core.language.schedule import Now
 
 EVERYTHING = frozenset(name for group in VARIABLES.values() for name in group)
 

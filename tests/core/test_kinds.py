@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from clipig_core import config
+from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError
-from clipig_core.kinds import COMMAND, FUNCTION, KINDS, LOOK, Kind, Stands, first_sentence
-from clipig_core.look import fill, gaps
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
+from clipig_core.extension.kinds import COMMAND, FUNCTION, KINDS, LOOK, Kind, Stands, first_sentence
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import read_yaml
 from tests.core.support import third_party
 
-HEAD = "from clipig_core import Entry, hookimpl\nfrom clipig_core.kinds import Kind, Stands\n"
+HEAD = "from clipig_core import Entry, hookimpl\nfrom clipig_core.extension.kinds import Kind, Stands\n"
 TARGET = "targets: [{constraints: [blur]}]\n"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from clipig_core.errors import InputError, Problem
-from clipig_core.nodes import MAX_BYTES, Node, read_file, read_yaml
+from clipig_core.language.nodes import MAX_BYTES, Node, read_file, read_yaml
 
 from .support import problems_of
 
@@ -97,7 +97,7 @@ def test_the_first_of_two_equal_keys_is_named() -> None:
 
 
 def test_nested_aliases_cannot_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipig_core.nodes.MAX_NODES", 10_000)
+    monkeypatch.setattr("clipig_core.language.nodes.MAX_NODES", 10_000)
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
     assert "too large" in problem_of(text).message

@@ -10,9 +10,9 @@ import pytest
 
 from clipig_core import File, Floats2, Floats3, Floats4, Ints2, Param, PluginError
 from clipig_core.errors import InputError, Place
-from clipig_core.nodes import Node, read_yaml
-from clipig_core.params import Declaration, Value, declarations
-from clipig_core.schedule import FrameTime
+from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.params import Declaration, Value, declarations
+from clipig_core.language.schedule import FrameTime
 
 GROUPS = ("time", "resolution")
 VARIABLES = {"t": 0.25, "time": 0.25, "epoch": 3.0, "width": 30.0, "height": 20.0, "res": [30.0, 20.0]}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clipig_core import PluginError
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 
 HEAD = "from clipig_core import hookimpl\n"
 

@@ -15,9 +15,9 @@ from clipig_core.config import check
 from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
 from clipig_core.errors import InputError, PluginError
+from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image
-from clipig_core.nodes import read_yaml
-from clipig_core.registry import Registry
+from clipig_core.language.nodes import read_yaml
 
 from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of, third_party
 

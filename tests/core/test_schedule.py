@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipig_core.schedule import FrameTime, Now
+from clipig_core.language.schedule import FrameTime, Now
 
 
 @given(st.integers(2, 10**8))

@@ -13,7 +13,7 @@ from clipig_core.config import check
 from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import table
 from clipig_core.errors import InputError, PluginError
-from clipig_core.nodes import read_yaml
+from clipig_core.language.nodes import read_yaml
 
 from .support import AXES, SIZE, LinearEncoder, run_of, third_party
 

@@ -1111,7 +1111,7 @@ def test_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found
 
 def test_a_plugin_may_bring_nothing_but_a_kind(module: Callable[[str], str]) -> None:
     made = "Kind(name='paper', plural='papers', doc='`paper()`: what for.')"
-    head = "from clipig_core import hookimpl\nfrom clipig_core.kinds import Kind\n"
+    head = "from clipig_core import hookimpl\nfrom clipig_core.extension.kinds import Kind\n"
     check_plugin(module(f"{head}@hookimpl\ndef clipig_kinds(): return {{'paper': {made}}}"))
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from clipig_core.extension.registry import Registry
 from clipig_core.imaging.views import Axis, Images, Pixels, Views, is_lazy, lazy, pixels
-from clipig_core.registry import Registry
 
 REGISTRY = Registry()
 Move = tuple[str, dict[str, Any]]

@@ -12,12 +12,12 @@ import click
 import pytest
 
 from clipig_cli import cli
-from clipig_cli.documentation import EXAMPLE
 from clipig_core import config
 from clipig_core.engine.run import Run
-from clipig_core.kinds import KINDS
-from clipig_core.params import Declaration, declarations
-from clipig_core.registry import Registry
+from clipig_core.extension.documentation import EXAMPLE
+from clipig_core.extension.kinds import KINDS
+from clipig_core.extension.registry import Registry
+from clipig_core.language.params import Declaration, declarations
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -149,7 +149,7 @@ def test_parameters_of_the_reference_are_declared(name: str) -> None:
         case ["targets", "features", parameter]:
             assert parameter in {
                 *declarations(config.Feature),
-                *config.named_values(REGISTRY),
+                *REGISTRY.named_values(),
                 *REGISTRY.names("feature"),
             }
         case ["targets", "transforms", transform, *rest]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipig_core.config import read
 from clipig_core.engine.run import Run
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 from tests.cli.support import clipig, names
 
 ROOT = Path(__file__).parents[2]

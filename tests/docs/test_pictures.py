@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("transform", "constraint")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clipig_core.kinds import KINDS
+from clipig_core.extension.kinds import KINDS
 from tests.installed.support import Environment, build
 
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"

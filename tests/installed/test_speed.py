@@ -58,5 +58,5 @@ def test_thirty_plugins_are_listed_in_half_a_second_without_torch(tmp_path: Path
     assert min(seconds(environment, "--help") for _ in range(3)) < LIMIT
 
     imports = environment.clipig("plugins", PYTHONPROFILEIMPORTTIME="1").stderr
-    assert re.search(r"\| +clipig_core.registry$", imports, re.MULTILINE)
+    assert re.search(r"\| +clipig_core.extension.registry$", imports, re.MULTILINE)
     assert not re.search(r"\| +torch$", imports, re.MULTILINE)

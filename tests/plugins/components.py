@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipig_core.registry import Component, Registry
+from clipig_core.extension.registry import Component, Registry
 
 Arguments = dict[str, Any]
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from clipig_core import InputError
 from clipig_core.errors import Place
-from clipig_core.nodes import Node
-from clipig_core.registry import Component
+from clipig_core.extension.registry import Component
+from clipig_core.language.nodes import Node
 from tests.plugins.components import CONSTRAINTS, apply, apply_constraint, built_in, find, images
 
 LIMITS = {"contrast": 1, "edge_mean": 100, "mean": 100, "saturation": 100, "std": 100}

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from clipig_clip.encoder import CLIP
 from clipig_core import testing
-from clipig_core.kinds import KINDS
-from clipig_core.registry import Component
+from clipig_core.extension.kinds import KINDS
+from clipig_core.extension.registry import Component
 from tests.core.support import image_file
 from tests.plugins.components import (
     CASES,

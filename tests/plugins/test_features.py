@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clipig_core import InputError
 from clipig_core.errors import Place
-from clipig_core.nodes import Node
+from clipig_core.language.nodes import Node
 from tests.plugins.components import find
 
 

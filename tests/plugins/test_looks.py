@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import clipig
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 from clipig_core.testing import check_look
 
 REGISTRY = Registry()

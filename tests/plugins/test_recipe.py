@@ -15,7 +15,7 @@ from torch import Tensor
 from clipig_core import InputError
 from clipig_core.errors import Place
 from clipig_core.imaging.resample import resample
-from clipig_core.nodes import Node
+from clipig_core.language.nodes import Node
 from tests.plugins.components import apply, apply_constraint, apply_transform, find, generator, images
 
 LUMINANCE = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clipig_core import InputError
 from clipig_core.errors import Place
-from clipig_core.nodes import Node
+from clipig_core.language.nodes import Node
 from tests.plugins.components import TRANSFORMS, apply, apply_transform, built_in, find, images
 
 RESIZING = {"center_crop", "crop", "cutouts", "pad", "random_crop", "random_look", "repeat", "resize"}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from clipig_core import hookimpl
-from clipig_core.kinds import Entry
+from clipig_core.extension.kinds import Entry
 
 
 @hookimpl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clipig_core.kinds import Kind, Stands
+from clipig_core.extension.kinds import Kind, Stands
 
 PAPER = Kind(
     name="paper",

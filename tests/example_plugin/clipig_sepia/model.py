@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from clipig_core import InputError, Param
 from clipig_core.kit import Encoder
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 from torch import Tensor
 
 SENSITIVITY = (0.1, 0.4, 0.5)

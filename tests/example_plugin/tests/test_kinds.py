@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from click.testing import CliRunner
-from clipig_core.registry import Registry
+from clipig_core.extension.registry import Registry
 from clipig_core.testing import check_command, check_function, check_launcher, check_look, check_output
 
 from clipig_sepia.command import toned

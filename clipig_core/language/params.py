@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
-from clipig_core.expressions import VARIABLES, Expression, ExpressionError, split_list
-from clipig_core.nodes import Node
-from clipig_core.schedule import FrameTime
+from clipig_core.language.expressions import VARIABLES, Expression, ExpressionError, split_list
+from clipig_core.language.nodes import Node
+from clipig_core.language.schedule import FrameTime
 
 Floats2 = tuple[float, float]
 Floats3 = tuple[float, float, float]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from clipig_core.errors import Place
-from clipig_core.nodes import Node
+from clipig_core.language.nodes import Node
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 

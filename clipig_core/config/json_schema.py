@@ -14,15 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipig_cli.documentation import example_value, plain, prose, written
-from clipig_cli.plugins import spellings
 from clipig_core import config
 from clipig_core.errors import InputError, PluginError
-from clipig_core.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
-from clipig_core.kinds import CONSTRAINT, FEATURE, LOOK, MODEL, TRANSFORM, Kind, Stands
-from clipig_core.nodes import read_yaml
-from clipig_core.params import LARGEST, Declaration, File, declarations
-from clipig_core.registry import Component, Registry
+from clipig_core.extension.documentation import example_value, plain, prose, written
+from clipig_core.extension.kinds import CONSTRAINT, FEATURE, LOOK, MODEL, TRANSFORM, Kind, Stands
+from clipig_core.extension.registry import Component, Registry
+from clipig_core.language.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
+from clipig_core.language.nodes import read_yaml
+from clipig_core.language.params import LARGEST, Declaration, File, declarations
 
 Schema = dict[str, Any]
 
@@ -81,7 +80,7 @@ class Builder:
         self.left_out = [f"{plugin.describe()}: {error}" for plugin in registry.plugins for error in plugin.errors]
         self.entries: dict[str, list[Offer]] = {kind: [] for kind in registry.kinds}
         for component in (component for plugin in registry.plugins for component in plugin.components):
-            names = spellings(registry, component)
+            names = registry.spellings(component)
             if names and component.contract.stands is not Stands.NOWHERE:
                 try:
                     self.entries[component.kind].append(Offer(component, names, self.component(component)))
@@ -97,7 +96,7 @@ class Builder:
         settings["device"]["pattern"] = texts([config.DEVICE.pattern])["pattern"]
         properties = {
             **settings,
-            **{key: self.choice(kind) for key, kind in config.keys(self.registry, Stands.RUN_CHOICE).items()},
+            **{key: self.choice(kind) for key, kind in self.registry.keys(Stands.RUN_CHOICE).items()},
             "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
             "vars": {"description": VARS, "type": ["object", "null"], "additionalProperties": SINGLE},
             "look": self.look(),
@@ -126,14 +125,14 @@ class Builder:
 
     def lists(self, stands: Stands) -> dict[str, Schema]:
         """The lists of components of the run, or of a target."""
-        kinds = config.keys(self.registry, stands)
+        kinds = self.registry.keys(stands)
         return {key: list_of(use(self.entries[kind.name]), kind.meaning) for key, kind in kinds.items()}
 
     def feature(self) -> Schema:
         """A feature, which has exactly one source."""
-        named_values = config.named_values(self.registry)
+        named_values = self.registry.named_values()
         own, sources = self.parameters({**declarations(config.Feature), **named_values}), self.entries[FEATURE.name]
-        for key, kind in config.keys(self.registry, Stands.FEATURE_VALUE).items():
+        for key, kind in self.registry.keys(Stands.FEATURE_VALUE).items():
             known = [name for entry in self.entries[kind.name] for name in entry.spellings]
             form = words([name for name in known if name == name.lower()]) if kind.any_case else one_of(known)
             own[key] = {**{about: own[key][about] for about in ("description", "default") if about in own[key]}, **form}
@@ -143,7 +142,7 @@ class Builder:
     def look(self) -> Schema:
         """The name of a look; it is read before variables are filled in."""
         looks = [c for plugin in self.registry.plugins for c in plugin.components if c.kind == LOOK.name]
-        known = [name for look in looks for name in spellings(self.registry, look)]
+        known = [name for look in looks for name in self.registry.spellings(look)]
         about = "A ready-made config to start from, on which this one is merged."
         return {"description": about, **any_of([{"enum": known}, NULL])}
 

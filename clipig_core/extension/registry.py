@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import inspect
 import os
@@ -15,10 +16,10 @@ from typing import Any
 
 import pluggy
 
-from clipig_core import hooks
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
-from clipig_core.kinds import KINDS, Entry, FunctionKind, Kind, kinds_of
-from clipig_core.params import Declaration, File
+from clipig_core.extension import hooks
+from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
+from clipig_core.language.params import Declaration, File, Param
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
@@ -300,6 +301,29 @@ class Registry:
             LookupError: as `resolve`.
         """
         return self.resolve("model", name, source)
+
+    def keys(self, stands: Stands) -> dict[str, Kind]:
+        """The kinds that stand in one way in a config, by their keys."""
+        return {kind.key: kind for kind in self.kinds.values() if kind.stands is stands}
+
+    def named_values(self) -> dict[str, Declaration]:
+        """The parameters of a feature whose values are names of components."""
+        found = {}
+        for kind in self.keys(Stands.FEATURE_VALUE).values():
+            default = None
+            with contextlib.suppress(LookupError):
+                default = self.default(kind.name)
+            found[kind.key] = Declaration(kind.key, str, (), False, default, Param(kind.meaning))
+        return found
+
+    def spellings(self, component: Component) -> list[str]:
+        """The names by which a config reaches a component, the plain one first; none if it is broken."""
+        found = []
+        for name in (component.name, f"{component.plugin.distribution}/{component.name}"):
+            with contextlib.suppress(LookupError):
+                if self.find(component.kind, name) is component:
+                    found.append(name)
+        return found
 
     def default(self, kind: str) -> str:
         """The name of what a config gets that picks nothing of a kind: that of a built-in plugin, if one has it.

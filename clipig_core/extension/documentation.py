@@ -10,16 +10,15 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from clipig_cli.text import beside, printable
-from clipig_core.errors import InputError, Place
-from clipig_core.expressions import VARIABLES
-from clipig_core.kinds import Kind, Stands
-from clipig_core.nodes import Node, read_yaml
-from clipig_core.params import Declaration, File
-from clipig_core.schedule import FrameTime
+from clipig_core.errors import InputError, Place, printable
+from clipig_core.extension.kinds import Kind, Stands
+from clipig_core.language.expressions import VARIABLES
+from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.params import Declaration, File
+from clipig_core.language.schedule import FrameTime
 
 if TYPE_CHECKING:
-    from clipig_core.registry import Component, Registry
+    from clipig_core.extension.registry import Component, Registry
 
 
 def documentation(component: Component, registry: Registry, spelling: str = "") -> dict[str, Any]:
@@ -49,9 +48,7 @@ def named_with(component: Component, registry: Registry) -> dict[str, Declaratio
     """What is named beside a component, such as the loss beside a feature."""
     if component.contract.stands is not Stands.FEATURE_KEY:
         return {}
-    from clipig_core.config import named_values
-
-    return named_values(registry)
+    return registry.named_values()
 
 
 def _parameter(declaration: Declaration) -> dict[str, Any]:
@@ -85,6 +82,15 @@ def prose(doc: str) -> str:
 
 
 # For people
+
+NARROW = 24
+
+
+def beside(label: str, text: str, width: int) -> list[str]:
+    """Lines with `label` on the left of the first, and `text` on its right, wrapped, but never to a narrow column."""
+    room = max(width - len(label), NARROW)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"{'' if number else label:<{len(label)}}{line}".rstrip() for number, line in enumerate(lines)]
 
 
 def page(entry: dict[str, Any], width: int) -> list[str]:

@@ -1,8 +1,8 @@
-"""The hooks that a plugin implements, one for each kind of component (`clipig_core.kinds`), and one for kinds.
+"""The hooks that a plugin implements, one for each kind of component (`extension/kinds.py`), and one for kinds.
 
 Each returns a mapping from the names that users write to the components behind them: functions as `"module:function"`,
 so that listing plugins imports nothing heavy, or an `Entry` that says more. The contracts of the components stand in
-the docstrings; their parameters are declared in their signatures (see `clipig_core.params`).
+the docstrings; their parameters are declared in their signatures (see `clipig_core.language.params`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import pluggy
 
-from clipig_core.kinds import KINDS, Entry, Kind
+from clipig_core.extension.kinds import KINDS, Entry, Kind
 
 hookspec = pluggy.HookspecMarker("clipig")
 hookimpl = pluggy.HookimplMarker("clipig")
@@ -20,7 +20,7 @@ hookimpl = pluggy.HookimplMarker("clipig")
 
 @hookspec
 def clipig_kinds() -> Mapping[str, str | Kind]:
-    """Kinds of components by their names: `clipig_core.kinds.Kind` objects, or `"module:KIND"`.
+    """Kinds of components by their names: `clipig_core.extension.kinds.Kind` objects, or `"module:KIND"`.
 
     Other plugins, and this one, then provide components with the hook of the kind. Those that can do without mark
     theirs with `@hookimpl(optionalhook=True)`.

@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from clipig_core.errors import PluginError
-from clipig_core.params import Declaration, Resized, declarations
+from clipig_core.language.params import Declaration, Resized, declarations
+
+SECTIONS = "clipig_core.config.sections"
+"""Where the parameters of core are declared: above, so it is named, not imported."""
 
 PROSE_ENDS = re.compile(r"^(?:Example|Raises|Args|Returns|Yields)\b", re.MULTILINE)
 
@@ -226,7 +229,7 @@ class FunctionKind(Kind):
     def taken(self) -> frozenset[str]:
         import keyword
 
-        from clipig_core.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
+        from clipig_core.language.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
 
         variables = (name for group in VARIABLES.values() for name in group)
         return frozenset([*FUNCTIONS, *RANDOM, *CONSTANTS, *variables, *keyword.kwlist, *keyword.softkwlist])
@@ -313,7 +316,7 @@ TRANSFORM = Kind(
     leading=("images",),
     variables=("time", "resolution", "learnrate"),
     random=True,
-    reserved="clipig_core.config:Stage",
+    reserved=f"{SECTIONS}:Stage",
 )
 CONSTRAINT = Kind(
     name="constraint",
@@ -327,7 +330,7 @@ CONSTRAINT = Kind(
     leading=("images",),
     variables=("time", "resolution", "learnrate", "target constraint"),
     random=True,
-    section="clipig_core.config:Constraint",
+    section=f"{SECTIONS}:Constraint",
 )
 LOSS = Kind(
     name="loss",
@@ -351,8 +354,8 @@ FEATURE = Kind(
     meaning="What the views should look like.",
     leading=("value", "encoder"),
     declared=("value",),
-    section="clipig_core.config:Feature",
-    reserved="clipig_core.config:Feature",
+    section=f"{SECTIONS}:Feature",
+    reserved=f"{SECTIONS}:Feature",
 )
 OPTIMIZER = Kind(
     name="optimizer",
@@ -476,10 +479,10 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
 
 def _config_names() -> frozenset[str]:
     """Parameters of a config, of its targets and of their features, under which no components stand."""
-    from clipig_core import config
-
-    sections = (config.Settings, config.Target, config.Feature)
-    return frozenset([*config.PARTS, "model", *(name for one in sections for name in declarations(one))])
+    taken = (_attribute(f"{SECTIONS}:{name}") for name in ("Settings", "Target", "Feature"))
+    return frozenset(
+        [*_attribute(f"{SECTIONS}:PARTS"), "model", *(name for one in taken for name in declarations(one))]
+    )
 
 
 def first_sentence(doc: str) -> str:

@@ -1,0 +1,269 @@
+"""Checks a document: a plan of it, or every problem that it has, with its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from clipig_core.config.plan import (
+    DEFAULT,
+    Collector,
+    Config,
+    ConstraintConfig,
+    FeatureConfig,
+    StageConfig,
+    TargetConfig,
+    Use,
+    as_mapping,
+)
+from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.errors import Place, PluginError, raise_all
+from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
+from clipig_core.extension.registry import Registry
+from clipig_core.language.nodes import Node
+from clipig_core.language.params import Declaration, Value, Values, declarations
+
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+def check(node: Node, registry: Registry) -> Config:
+    """The config of a merged document, as far as it can be checked without importing a component.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    checker = _Checker(registry)
+    config = checker.config(node)
+    raise_all(checker.problems)
+    return config
+
+
+def split_output(output: str) -> tuple[Path, str]:
+    """The directory of an output, and the name without ending; empty if it is only a directory.
+
+    Raises:
+        ValueError: it is neither a directory nor a `.png` filename.
+    """
+    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
+    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
+        return Path(path), ""
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
+    return Path(path).parent, Path(path).stem
+
+
+def _takes(use: Use) -> list[str]:
+    """The names of the parameters that a component may have. Imports it."""
+    try:
+        return [*use.component.params, *use.extra]
+    except PluginError:
+        return [*use.extra]
+
+
+def _with(use: Use, name: str, value: Node) -> str:
+    """How a component is written with one more parameter: `blur: {kernel_size: 5, weight: 2}`."""
+    given = as_mapping(use.node, [one for one in _takes(use) if one not in use.extra])
+    params = {**(given.plain_value() if given else {}), name: value.plain_value()}
+    text = ", ".join(f"{key}: {_flow(one)}" for key, one in params.items())
+    return f"{use.name}: {{{text if len(text) <= 100 else f'..., {name}: ...'}}}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML inside of brackets."""
+    plain = isinstance(value, str) and re.fullmatch(r"[\w.%*/()+-]+(?: [\w.%*/()<>=+-]+)*", value)
+    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+
+
+class _Checker(Collector):
+    """Walks a whole document."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__()
+        self.registry = registry
+        self.named_kinds = registry.keys(Stands.FEATURE_VALUE)
+
+    def section(self, node: Node, section: type, also: Iterable[str] = ()) -> Values:
+        return self.values(node, self.declared(section), also)
+
+    def declared(self, section: type) -> dict[str, Declaration]:
+        """The parameters of a section, whose expressions may call the functions of plugins."""
+        functions = self.registry.functions
+        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
+
+    def mapping(self, node: Node, what: str) -> Node:
+        if isinstance(node.value, dict):
+            return node
+        if node.value is not None:
+            self.problem(f"{what} is {node.describe()}", node.place, "expected a mapping of parameters")
+        return Node({}, node.place)
+
+    def entries(self, parent: Node, name: str) -> list[Node]:
+        """The elements of a list parameter."""
+        node = parent.value.get(name)
+        if node is None or node.value is None:
+            return []
+        if isinstance(node.value, list):
+            return list(node.value)
+        self.problem(f"'{name}' is {node.describe()}", node.place, "expected a list, each element starting with '- '")
+        return []
+
+    def component(self, kind: Kind, name: str, node: Node, place: Place) -> Use | None:
+        try:
+            found, name = self.registry.resolve(kind.name, name, place.source)
+        except LookupError as error:
+            self.problem(str(error.args[0]), place)
+            return None
+        return Use(found, name, node, extra=frozenset(kind.inside()))
+
+    def config(self, node: Node) -> Config:
+        choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
+        settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
+        if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
+            self.problem(
+                f"unknown device '{settings['device'].source}'",
+                settings["device"].node.place,
+                "auto, cpu, cuda, cuda:1 or mps",
+            )
+        self.epochs(settings)
+        if "output" in settings:
+            try:
+                split_output(str(settings["output"].source))
+            except ValueError as error:
+                self.problem(f"output: {error}", settings["output"].node.place)
+        init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
+        chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
+        targets = [self.target(entry) for entry in self.entries(node, "targets")]
+        stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
+        finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
+        listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        chosen_uses = {key: use for key, use in chosen.items() if use}
+        return Config(settings, init, chosen_uses, targets, stages, finish, listed)
+
+    def epochs(self, settings: Values) -> None:
+        first, end = (settings.get(name) for name in ("start_epoch", "epochs"))
+        if first and end and first.resolve({}, random.Random(0)) >= end.resolve({}, random.Random(0)):
+            self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
+
+    def default(self, kind: Kind, place: Place) -> Node | None:
+        """The name that is taken where none is written; a problem if the kind needs one and no plugin declares it."""
+        try:
+            return Node(self.registry.default(kind.name), DEFAULT)
+        except LookupError as error:
+            if kind.required:
+                self.problem(str(error.args[0]), place, f"write '{kind.key}: ...'")
+            return None
+
+    def choice(self, kind: Kind, parent: Node) -> Use | None:
+        """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
+        node = parent.value.get(kind.key) or self.default(kind, parent.place)
+        if node is None:
+            return None
+        if isinstance(node.value, str):
+            return self.component(kind, node.value, Node(None, node.place), node.place)
+        if isinstance(node.value, dict) and len(node.value) == 1:
+            ((name, place, params),) = node.items()
+            return self.component(kind, name, params, place)
+        self.problem(f"'{kind.key}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
+        return None
+
+    def target(self, node: Node) -> TargetConfig:
+        before = len(self.problems)
+        node = self.mapping(node, "a target")
+        lists = self.registry.keys(Stands.TARGET_LIST)
+        values = self.section(node, Target, also=("features", "model", *lists))
+        model = self.choice(MODEL, node) if "model" in node.value else None
+        features = [self.feature(entry) for entry in self.entries(node, "features")]
+        transforms = self.uses(lists.pop(TRANSFORM.key), node)
+        constraints = [self.constraint(use) for use in self.uses(lists.pop(CONSTRAINT.key), node)]
+        others = {key: self.uses(kind, node) for key, kind in lists.items()}
+        if not features and not constraints and len(self.problems) == before:
+            self.problem("a target needs features or constraints", node.place)
+        kept = [feature for feature in features if feature]
+        return TargetConfig(values, kept, transforms, constraints, others, model)
+
+    def feature(self, node: Node) -> FeatureConfig | None:
+        before = len(self.problems)
+        node = self.mapping(node, "a feature")
+        if len(self.problems) > before:
+            return None
+        own = {**self.declared(Feature), **self.registry.named_values()}
+        sources = [name for name in self.registry.names(FEATURE.name) if name not in own]
+        chosen = [name for name in node.value if name in sources or "/" in name]
+        values = self.values(node, own, also=chosen)
+        named = {key: self.named_value(kind, values.pop(key, None), node) for key, kind in self.named_kinds.items()}
+        if len(chosen) != 1:
+            what = f"a feature is one of them, not {' and '.join(chosen)}" if chosen else "a feature has no source"
+            self.problem(what, node.place, f"expected one of: {', '.join(sources)}")
+            return None
+        name = chosen[0]
+        source = self.component(FEATURE, name, node.value[name], node.keys[name])
+        uses = {key: use for key, use in named.items() if use}
+        missing = [kind for key, kind in self.named_kinds.items() if kind.required and key not in uses]
+        return FeatureConfig(source, uses, values) if source and not missing else None
+
+    def named_value(self, kind: Kind, value: Value | None, parent: Node) -> Use | None:
+        """`loss: cosine`."""
+        if value is None:  # which is a problem already
+            return None
+        node = value.node if value.source is not None else self.default(kind, parent.place)
+        if node is None:
+            return None
+        name = str(node.plain_value())
+        return self.component(kind, name.lower() if kind.any_case else name, Node(None, node.place), node.place)
+
+    def named(self, node: Node, what: str, skip: Iterable[str] = ()) -> list[tuple[str, Place, Node]]:
+        """The components that one element of a list names."""
+        if isinstance(node.value, str):
+            return [(node.value, node.place, Node(None, node.place))]
+        node = self.mapping(node, what)
+        found = [entry for entry in node.items() if entry[0] not in skip]
+        if not found and not self.problems:
+            self.problem(f"{what} has no name", node.place)
+        return found
+
+    def uses(self, kind: Kind, parent: Node) -> list[Use]:
+        """The components that a list names."""
+        return [use for entry in self.entries(parent, kind.key) for use in self.listed(kind, entry)]
+
+    def listed(self, kind: Kind, node: Node, skip: Iterable[str] = ()) -> list[Use]:
+        """The components that one element of a list names."""
+        article = "an" if kind.name[0] in "aeiou" else "a"
+        uses, unknown = [], []
+        for name, place, value in self.named(node, f"{article} {kind.name}", skip):
+            try:
+                self.registry.resolve(kind.name, name, place.source)
+            except LookupError:
+                unknown.append((name, place, value))
+            else:
+                uses.append(self.component(kind, name, value, place))
+        found = [use for use in uses if use]
+        for name, place, value in unknown:
+            owner = next((use for use in found if name in _takes(use)), None)
+            if owner:
+                self.problem(f"'{name}' belongs inside: {_with(owner, name, value)}", place)
+            else:
+                self.component(kind, name, value, place)
+        return found
+
+    def constraint(self, use: Use) -> ConstraintConfig:
+        own, params = self.declared(Constraint), use.node
+        given = params.value if isinstance(params.value, dict) else {}
+        mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
+        return ConstraintConfig(use, self.values(mine, own))
+
+    def stage(self, node: Node, section: type, where: str) -> StageConfig:
+        own = self.declared(section)
+        if not isinstance(node.value, str):
+            node = self.mapping(node, "a stage")
+        given = node.value if isinstance(node.value, dict) else {}
+        mine = Node({key: value for key, value in given.items() if key in own}, node.place, node.keys)
+        uses = self.listed(TRANSFORM, node, skip=own)
+        for use in uses:
+            use.in_place = where
+        return StageConfig(self.values(mine, own), uses)

@@ -1,0 +1,157 @@
+"""What stands in a config, section by section: names, types, defaults, bounds and meanings.
+
+These classes are the only place where the parameters of core are declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from clipig_core.extension.kinds import KINDS, Stands
+from clipig_core.language.params import File, Floats3, Ints2, Param
+from clipig_core.language.schedule import FrameTime
+
+Groups = Mapping[str, tuple[str, ...]]
+Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
+End = Annotated[FrameTime, Param("Last moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
+Active = Annotated[bool, Param("false switches this part off.")]
+Weight = Annotated[float, Param("Factor of the loss; negative weights push away.")]
+ALWAYS = (FrameTime(0.0), FrameTime(1.0))
+
+
+class Settings:
+    """The run as a whole."""
+
+    VARIABLES: ClassVar[Groups] = {
+        "resolution": ("time",),
+        "learnrate": ("time", "resolution"),
+        "learnrate_scale": ("time", "resolution"),
+    }
+    verbose: Annotated[int, Param("0 errors only, 1 progress, 2 statistics.", min=0, max=2)] = 2
+    output: Annotated[str, Param("A directory, ending with '/', or a filename ending with '.png'.")] = "./"
+    snapshot_interval: Annotated[
+        int | float, Param("Saves the picture every so many epochs (int) or seconds (float); 0 never.", min=0)
+    ] = 20.0
+    epochs: Annotated[int, Param("Number of optimisation steps.", min=1, max=100_000_000)] = 300
+    start_epoch: Annotated[int, Param("Number of epochs to skip at the beginning.", min=0)] = 0
+    resolution: Annotated[Ints2, Param("Width and height of the picture in pixels.", min=1, max=16384)] = (224, 224)
+    interpolation: Annotated[
+        Literal["cubic", "linear", "nearest"], Param("Filter for resizing the picture when its resolution changes.")
+    ] = "cubic"
+    device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Param(
+            "Number format of the model's matrix products; auto is bfloat16 where the hardware multiplies it natively."
+        ),
+    ] = "auto"
+    chunk: Annotated[
+        int | Literal["auto"],
+        Param("Views that go through the model at once; auto takes what fits into memory.", min=1),
+    ] = "auto"
+    compile: Annotated[bool, Param("Compile the model with torch.compile: a slow start, then faster epochs.")] = False
+    seed: Annotated[
+        int | None, Param("Seed of all randomness; drawn and recorded if not given.", min=0, max=2**63 - 1)
+    ] = None
+    learnrate: Annotated[float, Param("Step size, as a factor of the optimizer's own.", min=0)] = 1.0
+    learnrate_scale: Annotated[
+        float, Param("Second factor of the step size, for schedules such as '1 - t'.", min=0)
+    ] = 1.0
+    average: Annotated[
+        FrameTime,
+        Param(
+            "The result is the mean of the pictures of the last epochs: a number of them (int), or a part of the run "
+            "(float or percentage).",
+            min=0,
+        ),
+    ] = FrameTime(0)
+
+
+class Init:
+    """The first pixels."""
+
+    resolution: Annotated[
+        Ints2 | None, Param("Make noise or image at this size first, then resize it.", min=1, max=16384)
+    ] = None
+    mean: Annotated[Floats3, Param("Mean of the noise, or offset of the image.")] = (0.5, 0.5, 0.5)
+    std: Annotated[Floats3, Param("Standard deviation of the noise, or factor of the image.", min=0)] = (0.1, 0.1, 0.1)
+    image: Annotated[File | None, Param("Image to start from, scaled to cover the resolution and centre-cropped.")] = (
+        None
+    )
+    image_tensor: Annotated[list | None, Param("Pixels [C, H, W] in [0, 1] to start from, as nested lists.")] = None  # type: ignore[type-arg]
+
+
+class Target:
+    """One thing the picture should be: views of it, wanted features and constraints."""
+
+    VARIABLES: ClassVar[Groups] = {"weight": ("time", "resolution", "learnrate", "target constraint")}
+    active: Active = True
+    name: Annotated[str, Param("Name in the statistics.")] = "target"
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+    weight: Weight = 1.0
+    batch_size: Annotated[int, Param("Number of views per epoch.", min=1, max=1_000_000)] = 1
+    select: Annotated[
+        Literal["all", "best", "worst", "mix"],
+        Param("Which features count: all, the most or least similar of each view, or their weighted mean."),
+    ] = "all"
+    feature_scale: Annotated[
+        Literal["equal", "fair"],
+        Param("fair scales similarities so that all features start with the same one on the first image."),
+    ] = "equal"
+    gradient: Annotated[
+        Literal["plain", "normalized"],
+        Param(
+            "normalized divides the gradient with respect to the picture by its norm before the target's weight: "
+            "then a weight means the same for every word, model and canvas."
+        ),
+    ] = "plain"
+    color: Annotated[
+        float,
+        Param("How much this target changes colours: 0 only brightness, 1 both alike.", min=0),
+    ] = 1.0
+
+
+class Feature:
+    """A wanted feature; what it is comes from a feature source such as `text`."""
+
+    VARIABLES: ClassVar[Groups] = dict.fromkeys(
+        ("weight", "scale"), ("time", "resolution", "learnrate", "target feature")
+    )
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+    weight: Weight = 1.0
+    scale: Annotated[float, Param("Factor of the similarity that is compared by `select`.")] = 1.0
+
+
+class Constraint:
+    """What core adds to the parameters of every constraint."""
+
+    VARIABLES: ClassVar[Groups] = dict.fromkeys(
+        ("weight", "start", "end"), ("time", "resolution", "learnrate", "target constraint")
+    )
+    weight: Weight = 1.0
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+
+
+class Finish:
+    """One step after the last epoch: transforms that change what is saved."""
+
+    active: Active = True
+
+
+class Stage:
+    """One step of post-processing: transforms that change the pixels directly, before each epoch."""
+
+    active: Active = True
+    start: Start = ALWAYS[0]
+    end: End = ALWAYS[1]
+
+
+CHOICES = tuple(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_CHOICE)
+"""The components that a config picks one of; plugins that bring kinds may add to them."""
+
+PARTS = ("init", "vars", "look", "targets", "postproc", "finish")
+"""What stands in a config beside settings and components."""

@@ -1,0 +1,1 @@
+"""The language of configs: YAML with places, expressions, moments, and parameters."""
