@@ -46,10 +46,10 @@ class Progress:
         return ", ".join(f"{printable(name)} {mean:.1f}" for name, mean in self.similarities)
 
     def bar(self, columns: int, drawing: bool = True) -> str:
-        """One line that is narrower than the terminal; what does not fit is left out, the least important first."""
+        """A line for a terminal, with room for `^C` behind it; what does not fit is left out, the least important first."""
         part = self.done / self.epochs
         left, right = f"{100 * part:3.0f}% ", f" {self.left} left"
-        room = columns - 1 - len(left) - len(right)
+        room = columns - 3 - len(left) - len(right)
         for more in (f"{self.done}/{self.epochs}", f"loss {self.loss:.3f}", self.similarity, f"{self.rate:.1f}/s"):
             if more and room - cells(more) - 2 < LEAST_BAR:
                 break
@@ -57,7 +57,7 @@ class Progress:
         named = f"{self.name}  "
         if room - cells(named) >= LEAST_BAR:
             left, room = named + left, room - cells(named)
-        return f"{left}{_bar(part, min(room, MOST_BAR), drawing)}{right}"
+        return f"{left}{_bar(part, min(room, MOST_BAR), drawing)}{right}"[: max(1, columns - 3)]
 
     def line(self) -> str:
         """One line of a file."""
@@ -98,7 +98,7 @@ class ProgressBar(Observer):
         self.terminal.clear()
         seconds = time.monotonic() - self._began
         if result.stopped:
-            self.terminal.say(f"interrupted after {self.run.done} of {self.run.total} epochs", fg="yellow")
+            self.terminal.say(f"interrupted after {self.run.done} of {self.run.total} epochs", "yellow")
         elif self.verbose:
             self.terminal.say(f"{self.run.done} epochs in {seconds:.1f} s")
         if self.verbose > 1:

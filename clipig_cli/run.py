@@ -134,7 +134,7 @@ def make(config: Config, stem: str, terminal: Terminal) -> bool:
     # Threads that spin while they wait make a run several times slower when another program uses a core, too.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
-        with stages.stage("loading torch"):
+        with stages.loading("torch"):
             from clipig_cli.progress import ProgressBar
             from clipig_core.engine.run import Run
             from clipig_core.runner.execute import execute
@@ -148,7 +148,7 @@ def make(config: Config, stem: str, terminal: Terminal) -> bool:
         picture = PictureFile(output, config.constant("snapshot_interval"))
         try:
             others = outputs(config, output.image.with_suffix(""))
-            with stages.stage(f"loading {models(config)}"):
+            with stages.loading(models(config)):
                 run = Run(config)
             interrupts.running = True
             if verbose:
@@ -159,7 +159,7 @@ def make(config: Config, stem: str, terminal: Terminal) -> bool:
                 if isinstance(failure, ClipigError):
                     raise failure
             if verbose:
-                terminal.say(f"saved {output.image}", fg="green")
+                terminal.say(f"saved {output.image}", "green")
             with contextlib.suppress(OSError):
                 click.echo(output.image)
             if result.error:
@@ -172,7 +172,7 @@ def make(config: Config, stem: str, terminal: Terminal) -> bool:
 def models(config: Config) -> str:
     """The names of the models that a config uses: `photo-lite0, photo-lite1 and emoji`."""
     used = [target.model or config.choices["model"] for target in config.targets if target.features]
-    *names, last = dict.fromkeys(printable(use.name) for use in used) or ["the picture"]
+    *names, last = dict.fromkeys(printable(use.name) for use in used) or ["pixels"]
     return f"{', '.join(names)} and {last}" if names else last
 
 

@@ -10,19 +10,19 @@ from clipig_cli.terminal import Terminal
 
 
 class Stages:
-    """What a command is doing, said when it begins; how long it took, said in the end."""
+    """What is being loaded, said when it begins; how long it took, said in the end."""
 
     def __init__(self, terminal: Terminal, verbose: int) -> None:
         self.terminal, self.verbose = terminal, verbose
         self.times: list[tuple[str, float]] = []
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Says what is done inside: on a line that goes away, or on one that stays where there is no terminal."""
+    def loading(self, name: str) -> Iterator[None]:
+        """Says what is loaded inside: on a line that goes away, or on one that stays where there is no terminal."""
         if self.verbose and self.terminal.live:
-            self.terminal.show(f"{name} ..."[: self.terminal.columns - 1])
+            self.terminal.show(f"loading {name} ..."[: self.terminal.columns - 1])
         elif self.verbose:
-            self.terminal.say(f"{name} ...")
+            self.terminal.say(f"loading {name} ...")
         before = time.monotonic()
         try:
             yield
@@ -31,4 +31,4 @@ class Stages:
         self.times.append((name, time.monotonic() - before))
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.times)
+        return "loaded " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.times)

@@ -47,14 +47,10 @@ class Terminal:
         """Whether it can show lines that are drawn."""
         return (getattr(self.stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
 
-    def say(self, text: str, **style: str | bool) -> None:
+    def say(self, text: str, color: str | None = None, *, dim: bool | None = None) -> None:
         """Write a line that stays, above the one that changes."""
-        shown = self._shown
-        self._write(
-            self._erased() + click.style(text, **style) + "\n"
-            if self.colored and style
-            else self._erased() + text + "\n"
-        )
+        shown, styled = self._shown, click.style(text, fg=color, dim=dim) if self.colored and (color or dim) else text
+        self._write(f"{self._erased()}{styled}\n")
         if shown:
             self.show(shown)
 
@@ -91,4 +87,4 @@ class Messages(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         color = "red" if record.levelno >= logging.ERROR else "yellow"
-        self.terminal.say("\n".join(map(printable, record.getMessage().splitlines())), fg=color)
+        self.terminal.say("\n".join(map(printable, record.getMessage().splitlines())), color)

@@ -60,9 +60,8 @@ def _trend(rows: Sequence[Row]) -> Iterable[str]:
     ends, losses = zip(*course, strict=True)
     noise = median(abs(a - 2 * b + c) for a, b, c in zip(losses, losses[1:], losses[2:], strict=False))
     quarter = len(losses) // 4
-    last, before = fmean(losses[-quarter:]), fmean(losses[-2 * quarter : -quarter])
     fall = max(losses) - min(losses)
-    if before - last > max(noise, 0.05 * fall):
+    if _fell(losses, quarter) > max(noise, 0.05 * fall) and _fell(losses, quarter // 2) > 0.01 * fall:
         yield "still improving: more epochs will help"
         return
     smooth = [fmean(losses[max(0, i - 1) : i + 2]) for i in range(len(losses))]
@@ -70,6 +69,11 @@ def _trend(rows: Sequence[Row]) -> Iterable[str]:
     ceased = next(i for i, loss in enumerate(smooth) if loss <= enough)
     if ceased < len(losses) - quarter:
         yield f"nothing improved after epoch {ends[ceased]}; fewer would do, or a larger learnrate"
+
+
+def _fell(losses: Sequence[float], span: int) -> float:
+    """How much smaller the last losses are than as many before them."""
+    return fmean(losses[-2 * span : -span]) - fmean(losses[-span:])
 
 
 def total(rows: Sequence[Row]) -> list[tuple[int, float]]:
