@@ -18,7 +18,7 @@ from clipig_cli.terminal import Messages, Terminal
 from clipig_core.errors import ClipigError, printable
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config
+    from clipig_core.config import Plan
 
 INTERRUPTED = 130
 
@@ -70,27 +70,26 @@ def run(
     """
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
-    terminal = Terminal()
-    terminal.show("reading the config ...")
-    try:
-        config, stem = checked(configs, variables, changes, options)
-    finally:
-        terminal.clear()
-    seed = config.constant("seed")
-    for number in range(repeat):
-        if number:
-            config.set("seed", None if seed is None else seed + number)
-        if not make(config, stem, terminal):
-            raise click.exceptions.Exit(INTERRUPTED)
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    stages = Stages(Terminal(), verbose=options["verbose"] != "0")
+    with Interrupts() as interrupts:
+        with stages.loading("torch", silent=True):  # in a pipe, a mistake in the config is all that is said
+            plan, stem = planned(configs, variables, changes, options)
+        counted = plan.settings.given("seed")
+        for number in range(repeat):
+            one = plan.with_seed(plan.seed + number if counted else None) if number else plan
+            if not make(one, stem, interrupts, stages):
+                raise click.exceptions.Exit(INTERRUPTED)
 
 
-def checked(
+def planned(
     configs: Sequence[str], variables: Sequence[str], changes: Sequence[str], options: Mapping[str, str | None]
-) -> tuple[Config, str]:
-    """The config, checked as far as it can be without its components, and a name for its pictures.
+) -> tuple[Plan, str]:
+    """The plan of some configs and options, and a name for its pictures.
 
     Raises:
-        InputError: with every problem that can be seen.
+        InputError: with every problem that was found.
     """
     from clipig_core.config import read
     from clipig_core.extension.registry import Registry
@@ -125,53 +124,47 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(config: Config, stem: str, terminal: Terminal) -> bool:
+def make(plan: Plan, stem: str, interrupts: Interrupts, stages: Stages) -> bool:
     """Make one picture; False if it was interrupted."""
-    verbose = config.constant("verbose")
-    level = logging.WARNING if verbose else logging.ERROR
+    from clipig_cli.progress import ProgressBar
+    from clipig_core.engine.run import Run
+    from clipig_core.runner.execute import execute
+    from clipig_core.runner.files import Output
+    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
+
+    settings, terminal = plan.settings.fixed, stages.terminal
+    stages.verbose = bool(settings.verbose)
+    level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
-    stages = Stages(terminal, verbose)
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    with Interrupts() as interrupts:
-        with stages.loading("torch"):
-            from clipig_cli.progress import ProgressBar
-            from clipig_core.engine.run import Run
-            from clipig_core.runner.execute import execute
-            from clipig_core.runner.files import Output
-            from clipig_core.runner.outputs import outputs
-            from clipig_core.runner.picture import PictureFile
-
-            config.bind()
-        output = Output.claim(config.constant("output"), stem)
-        interrupts.cleanup = output.release
-        picture = PictureFile(output, config.constant("snapshot_interval"))
-        try:
-            others = outputs(config, output.image.with_suffix(""))
-            with stages.loading(models(config)):
-                run = Run(config)
-            interrupts.running = True
-            if verbose:
-                terminal.say(str(stages), dim=True)
-            observers = [ProgressBar(terminal, output.image.name, verbose), picture, *others]
-            result = execute(run, observers, lambda: interrupts.received)
-            for failure in result.failures:
-                if isinstance(failure, ClipigError):
-                    raise failure
-            if verbose:
-                terminal.say(f"saved {output.image}", "green")
-            with contextlib.suppress(OSError):
-                click.echo(output.image)
-            if result.error:
-                raise result.error
-            return not result.stopped
-        finally:
-            picture.close()
+    output = Output.claim(settings.output, stem)
+    picture = PictureFile(output, settings.snapshot_interval)
+    try:
+        interrupts.at_once(output.release)
+        others = outputs(plan, output.image.with_suffix(""))
+        with stages.loading(models(plan)):
+            run = Run(plan)
+        interrupts.after_the_epoch()
+        stages.done()
+        observers = [ProgressBar(terminal, output.image.name, settings.verbose), picture, *others]
+        result = execute(run, observers, lambda: interrupts.received)
+        for failure in result.failures:
+            if isinstance(failure, ClipigError):
+                raise failure
+        if settings.verbose:
+            terminal.say(f"saved {output.image}", "green")
+        with contextlib.suppress(OSError):
+            click.echo(output.image)
+        if result.error:
+            raise result.error
+        return not result.stopped
+    finally:
+        picture.close()
 
 
-def models(config: Config) -> str:
-    """The names of the models that a config uses: `photo-lite0, photo-lite1 and emoji`."""
-    used = [target.model or config.choices["model"] for target in config.targets if target.features]
+def models(plan: Plan) -> str:
+    """The names of the models that are used: `photo-lite0, photo-lite1 and emoji`."""
+    used = [target.model or plan.choices["model"] for target in plan.targets if target.features]
     *names, last = dict.fromkeys(printable(use.name) for use in used) or ["pixels"]
     return f"{', '.join(names)} and {last}" if names else last
 
@@ -182,8 +175,16 @@ class Interrupts:
     SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
     def __init__(self) -> None:
-        self.running = self.received = False
-        self.cleanup: Callable[[], None] = lambda: None
+        self.received = False
+        self.at_once(lambda: None)
+
+    def at_once(self, cleanup: Callable[[], None]) -> None:
+        """From now on, grant wishes at once, after `cleanup`."""
+        self._waits, self._cleanup = False, cleanup
+
+    def after_the_epoch(self) -> None:
+        """From now on, let who asks `received` grant the first wish."""
+        self._waits = True
 
     def __enter__(self) -> Interrupts:
         heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
@@ -195,10 +196,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _receive(self, _number: int, _frame: object) -> None:
-        if self.running and not self.received:
+        if self._waits and not self.received:
             self.received = True
             return
-        self.cleanup()
+        self._cleanup()
         with contextlib.suppress(OSError):
             os.write(2, b"interrupted\n")
         os._exit(INTERRUPTED)

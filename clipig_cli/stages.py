@@ -12,16 +12,19 @@ from clipig_cli.terminal import Terminal
 class Stages:
     """What is being loaded, said when it begins; how long it took, said in the end."""
 
-    def __init__(self, terminal: Terminal, verbose: int) -> None:
+    def __init__(self, terminal: Terminal, verbose: bool) -> None:
         self.terminal, self.verbose = terminal, verbose
         self.times: list[tuple[str, float]] = []
 
     @contextlib.contextmanager
-    def loading(self, name: str) -> Iterator[None]:
-        """Says what is loaded inside: on a line that goes away, or on one that stays where there is no terminal."""
+    def loading(self, name: str, *, silent: bool = False) -> Iterator[None]:
+        """Says what is loaded inside, on a line that goes away; where there is no terminal on one that stays.
+
+        With `silent` it is said in terminals only.
+        """
         if self.verbose and self.terminal.live:
-            self.terminal.show(f"loading {name} ..."[: self.terminal.columns - 1])
-        elif self.verbose:
+            self.terminal.show(f"loading {name} ..."[: self.terminal.columns - 3])
+        elif self.verbose and not silent:
             self.terminal.say(f"loading {name} ...")
         before = time.monotonic()
         try:
@@ -30,5 +33,9 @@ class Stages:
             self.terminal.clear()
         self.times.append((name, time.monotonic() - before))
 
-    def __str__(self) -> str:
-        return "loaded " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.times)
+    def done(self) -> None:
+        """Say how long it took."""
+        if self.verbose:
+            times = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.times)
+            self.terminal.say(f"loaded {times}", dim=True)
+        self.times.clear()

@@ -1,10 +1,8 @@
-"""What plugins compute with: tensors that are views of a picture, resampling, penalties, and the protocols of core.
-
-Commands and outputs find here what they need around a run: the registry, checked configs, runs and their observers.
+"""What plugins are made of: tensors that are views of a picture, resampling, penalties; and runs, for commands.
 
 Together with `clipig_core` and `clipig_core.testing` this is the whole face of clipig for plugins. What lies deeper may
-move; what is here stays, by the rule of the page on stability. A name is loaded when it is imported from here, so one
-that needs no torch loads none.
+move; what is here stays, by the rule of the page on stability. A name is imported when it is used first, so that a
+command that only reads configs does not load torch.
 """
 
 from __future__ import annotations
@@ -13,8 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config
-    from clipig_core.config import read as read_config
+    from clipig_core.config import Plan, read
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
@@ -27,40 +24,25 @@ if TYPE_CHECKING:
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
+    from clipig_core.runner.files import Output, save
 
 _WHERE = {
-    "Above": "penalty",
-    "Axis": "imaging.views",
-    "Banded": "imaging.resample",
-    "Below": "penalty",
-    "Canvas": "engine.canvas",
-    "Config": "config",
-    "Encoder": "engine.encoder",
-    "FetchError": "downloads",
-    "Loss": "penalty",
-    "Observer": "runner.execute",
-    "Pixels": "imaging.views",
-    "Registry": "extension.registry",
-    "Result": "runner.execute",
-    "Run": "engine.run",
-    "Step": "engine.run",
-    "Views": "imaging.views",
-    "banded": "imaging.resample",
-    "beyond": "penalty",
-    "clamp_through": "imaging.clamp",
-    "difference": "penalty",
-    "execute": "runner.execute",
-    "fetch": "downloads",
-    "fit": "engine.encoder",
-    "lazy": "imaging.views",
-    "numbers": "engine.device",
-    "product": "imaging.resample",
-    "read_config": "config:read",
-    "read_image": "imaging.images",
-    "resample": "imaging.resample",
-    "to_png": "imaging.images",
+    "config": ("Plan", "read"),
+    "downloads": ("FetchError", "fetch"),
+    "engine.canvas": ("Canvas",),
+    "engine.device": ("numbers",),
+    "engine.encoder": ("Encoder", "fit"),
+    "engine.run": ("Run", "Step"),
+    "extension.registry": ("Registry",),
+    "imaging.clamp": ("clamp_through",),
+    "imaging.images": ("read_image", "to_png"),
+    "imaging.resample": ("Banded", "banded", "product", "resample"),
+    "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
+    "runner.execute": ("Observer", "Result", "execute"),
+    "runner.files": ("Output", "save"),
 }
-"""The module of each name; behind a colon, what it is called there."""
+_MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "Above",
@@ -68,12 +50,13 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Encoder",
     "FetchError",
     "Loss",
     "Observer",
+    "Output",
     "Pixels",
+    "Plan",
     "Registry",
     "Result",
     "Run",
@@ -89,18 +72,18 @@ __all__ = [
     "lazy",
     "numbers",
     "product",
-    "read_config",
+    "read",
     "read_image",
     "resample",
+    "save",
     "to_png",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _MODULES:
         raise AttributeError(f"module 'clipig_core.kit' has no attribute {name!r}")
-    module, _, attribute = _WHERE[name].partition(":")
-    return getattr(importlib.import_module(f"clipig_core.{module}"), attribute or name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
