@@ -46,7 +46,7 @@ class Progress:
         return ", ".join(f"{printable(name)} {mean:.1f}" for name, mean in self.similarities)
 
     def bar(self, columns: int, drawing: bool = True) -> str:
-        """A line for a terminal, with room for `^C` behind it; what does not fit is left out, the least important first."""
+        """A line for a terminal, with room for `^C`; what does not fit is left out, the least important first."""
         part = self.done / self.epochs
         left, right = f"{100 * part:3.0f}% ", f" {self.left} left"
         room = columns - 3 - len(left) - len(right)

@@ -12,70 +12,107 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan, read
+    from clipig_core.config.differences import ABSENT, Difference, differences
+    from clipig_core.config.keys import Key, keys
+    from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
     from clipig_core.engine.encoder import Encoder, fit
     from clipig_core.engine.run import Run, Step
+    from clipig_core.errors import Place, nearest, printable
+    from clipig_core.extension.completion import files, names_of
+    from clipig_core.extension.documentation import beside
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
+    from clipig_core.imaging.sheet import contact_sheet
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import read_text
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
+    from clipig_core.runner.forecast import Forecast, forecast
 
 _WHERE = {
     "config": ("Plan", "read"),
+    "config.differences": ("ABSENT", "Difference", "differences"),
+    "config.keys": ("Key", "keys"),
+    "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
     "downloads": ("FetchError", "fetch"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
     "engine.encoder": ("Encoder", "fit"),
     "engine.run": ("Run", "Step"),
+    "errors": ("Place", "nearest", "printable"),
+    "extension.completion": ("files", "names_of"),
+    "extension.documentation": ("beside",),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
     "imaging.images": ("read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
+    "imaging.sheet": ("contact_sheet",),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("read_text",),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
+    "runner.forecast": ("Forecast", "forecast"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
 __all__ = [
+    "ABSENT",
     "Above",
     "Axis",
     "Banded",
     "Below",
     "Canvas",
+    "Difference",
     "Encoder",
     "FetchError",
+    "Forecast",
+    "Key",
+    "Lane",
     "Loss",
     "Observer",
     "Output",
     "Pixels",
+    "Place",
     "Plan",
     "Registry",
     "Result",
     "Run",
     "Step",
+    "Timeline",
     "Views",
     "banded",
+    "beside",
     "beyond",
     "clamp_through",
+    "contact_sheet",
     "difference",
+    "differences",
     "execute",
     "fetch",
+    "files",
     "fit",
+    "forecast",
+    "keys",
     "lazy",
+    "names_of",
+    "nearest",
     "numbers",
+    "printable",
     "product",
     "read",
     "read_image",
+    "read_text",
+    "remarks",
     "resample",
     "save",
+    "timeline",
     "to_png",
 ]
 

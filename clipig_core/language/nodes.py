@@ -95,23 +95,30 @@ def read_yaml(text: str | bytes, source: str) -> Node:
 
 
 def read_file(path: str) -> Node:
-    """The document of a file, `-` for standard input.
+    """The document of a file, `-` for standard input; of a picture that clipig made, that inside of it.
 
     Raises:
         InputError: the file cannot be read, or is not YAML.
     """
+    return read_yaml(read_text(path), "<stdin>" if path == "-" else path)
+
+
+def read_text(path: str) -> bytes | str:
+    """The text of a config, or that inside of a picture that clipig made.
+
+    Raises:
+        InputError: the file cannot be read, or is a picture without a config.
+    """
     import sys
 
     if path == "-":
-        return read_yaml(sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b"", "<stdin>")
+        return sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
     try:
         with Path(path).open("rb") as file:
-            text: bytes | str = file.read(MAX_BYTES + 1)
-            if text[:8] == PNG_SIGNATURE:
-                text = _config_of_picture(path)
+            text = file.read(MAX_BYTES + 1)
+            return _config_of_picture(path) if text[:8] == PNG_SIGNATURE else text
     except OSError as error:
         raise InputError(Problem(f"cannot read the config: {error.strerror or error}", Place(path))) from None
-    return read_yaml(text, path)
 
 
 def _config_of_picture(path: str) -> str:
