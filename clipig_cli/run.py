@@ -16,6 +16,7 @@ import click
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
 from clipig_core.errors import ClipigError, printable
+from clipig_core.extension.completion import files, names_of
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
@@ -36,16 +37,20 @@ class _Run(click.Command):
 
 
 @click.command(cls=_Run)
-@click.argument("configs", nargs=-1, metavar="CONFIG...")
-@click.option("--look", help="A ready-made config to start from; 'clipig plugins' lists them.")
+@click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
+@click.option(
+    "--look", help="A ready-made config to start from; 'clipig plugins' lists them.", shell_complete=names_of("look")
+)
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
-@click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
+@click.option(
+    "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
+)
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
 @click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
-@click.option("-opt", "--optimizer", help="Name of the optimizer.")
+@click.option("-opt", "--optimizer", help="Name of the optimizer.", shell_complete=names_of("optimizer"))
 @click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
@@ -70,8 +75,6 @@ def run(
     """
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     stages = Stages(Terminal(), verbose=options["verbose"] != "0")
     with Interrupts() as interrupts:
         with stages.loading("torch", silent=True):  # in a pipe, a mistake in the config is all that is said

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.sheet import contact_sheet
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
-    from clipig_core.language.nodes import read_text
+    from clipig_core.language.nodes import read_file, read_text
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
@@ -54,7 +54,7 @@ _WHERE = {
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.sheet": ("contact_sheet",),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
-    "language.nodes": ("read_text",),
+    "language.nodes": ("read_file", "read_text"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
@@ -107,6 +107,7 @@ __all__ = [
     "printable",
     "product",
     "read",
+    "read_file",
     "read_image",
     "read_text",
     "remarks",

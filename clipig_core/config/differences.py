@@ -37,7 +37,7 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
     """The differences of two plain values, such as the dumps of two plans.
 
     Elements of lists are compared with those of the same name, so that one that is added or taken away does not make
-    others differ.
+    others differ; those that were replaced, with what stands in their place.
     """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys([*before, *after]):
@@ -63,16 +63,11 @@ def _is_list(value: Any) -> bool:
 def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int | None, int | None]]:
     """The numbers of elements that belong together; None where there is no other."""
     matcher = SequenceMatcher(None, [*map(_label, before)], [*map(_label, after)], autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        if tag == "equal" or (_plain(before[i1:i2]) and _plain(after[j1:j2]) and i2 - i1 == j2 - j1):
-            yield from zip(range(i1, i2), range(j1, j2), strict=True)
-        else:
-            yield from ((i, None) for i in range(i1, i2))
-            yield from ((None, j) for j in range(j1, j2))
-
-
-def _plain(values: Sequence[Any]) -> bool:
-    return not any(isinstance(value, Mapping) or _is_list(value) for value in values)
+    for _, i1, i2, j1, j2 in matcher.get_opcodes():
+        both = min(i2 - i1, j2 - j1)
+        yield from zip(range(i1, i1 + both), range(j1, j1 + both), strict=True)
+        yield from ((i, None) for i in range(i1 + both, i2))
+        yield from ((None, j) for j in range(j1 + both, j2))
 
 
 def _label(element: Any) -> str:

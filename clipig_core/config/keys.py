@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clipig_core.config.json_schema import VARS
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.extension.documentation import parameter, type_in_words
 from clipig_core.extension.kinds import FEATURE, LOOK, Stands
 from clipig_core.extension.registry import Registry
 from clipig_core.language.expressions import VARIABLES
@@ -47,6 +48,17 @@ class Key:
     @property
     def name(self) -> str:
         return self.path.rpartition(".")[2]
+
+    @property
+    def type(self) -> str:
+        """Type, bounds and default of a parameter; empty for what is none."""
+        return type_in_words(parameter(self.declaration)) if self.declaration else ""
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables that expressions in it may use."""
+        groups = self.declaration.variables if self.declaration and self.declaration.numeric else ()
+        return [name for group in groups for name in VARIABLES[group]]
 
 
 def keys(registry: Registry) -> list[Key]:

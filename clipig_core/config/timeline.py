@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from clipig_core.config.plan import Plan, Section, TargetPlan
 from clipig_core.language.expressions import SIMILARITY
-from clipig_core.language.params import Value
+from clipig_core.language.params import File, Value
 from clipig_core.language.schedule import Now
 
 MOMENTS = 240
@@ -105,7 +106,9 @@ def _parts(plan: Plan) -> Iterator[tuple[str, str, Sequence[Section[Any]]]]:
 
 
 def _written(values: Mapping[str, Value]) -> str:
-    return str(next(iter(values.values())).source) if values else ""
+    """What somebody wrote as a feature; of a file its name."""
+    item = next((value.items[0] for value in values.values()), "")
+    return Path(item).name if isinstance(item, File) else str(item)
 
 
 def _settings(plan: Plan, contexts: Sequence[Mapping[str, Any]]) -> Iterator[Lane]:

@@ -12,7 +12,7 @@ DOMINANT = 0.7
 """Share of a target's loss from which a constraint decides more than what the picture should show."""
 IDLE = 0.001
 """Share of a target's loss below which a constraint did nothing."""
-FEWEST = 8
+FEWEST = 16
 """Parts of a run that are needed to see how it went."""
 
 

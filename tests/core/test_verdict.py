@@ -81,7 +81,7 @@ def test_an_end_that_is_neither() -> None:
 
 
 def test_a_few_epochs_tell_nothing() -> None:
-    assert not going(lambda t: 1 - 0.5 * t, parts=7)
+    assert not going(lambda t: 1 - 0.5 * t, parts=15)
 
 
 def test_what_is_pushed_away_improves_when_its_loss_grows() -> None:
