@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
     from clipig_core.runner.forecast import Forecast, forecast
+    from clipig_core.runner.provenance import as_yaml, plan_files
 
 _WHERE = {
     "config": ("Plan", "read"),
@@ -59,6 +60,7 @@ _WHERE = {
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
     "runner.forecast": ("Forecast", "forecast"),
+    "runner.provenance": ("as_yaml", "plan_files"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -87,6 +89,7 @@ __all__ = [
     "Step",
     "Timeline",
     "Views",
+    "as_yaml",
     "banded",
     "beside",
     "beyond",
@@ -104,6 +107,7 @@ __all__ = [
     "names_of",
     "nearest",
     "numbers",
+    "plan_files",
     "printable",
     "product",
     "read",

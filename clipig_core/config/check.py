@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
+from clipig_core.config.requires import unmet
 from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
@@ -182,6 +183,7 @@ class _Planner:
                 values["device"].node.place,
                 "auto, cpu, cuda, cuda:1 or mps",
             )
+        self.problems += unmet(node.value.get("requires", Node(None, node.place)))
         self.epochs(values)
         if "output" in values:
             try:

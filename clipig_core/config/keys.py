@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clipig_core.config.json_schema import VARS
+from clipig_core.config.json_schema import REQUIRES, VARS
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.extension.documentation import parameter, type_in_words
 from clipig_core.extension.kinds import FEATURE, LOOK, Stands
@@ -99,6 +99,7 @@ def _parts() -> Iterator[Key]:
     for path, section in sections.items():
         yield Key(path, str(section.__doc__))
     yield Key("vars", VARS)
+    yield Key("requires", REQUIRES)
 
 
 def _variables() -> Iterator[Key]:

@@ -19,6 +19,7 @@ import pluggy
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.extension import hooks
 from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, attribute, kinds_of
+from clipig_core.language import assets
 from clipig_core.language.params import Declaration, File, Param
 
 GROUP = "clipig"
@@ -286,7 +287,7 @@ class Registry:
         try:
             return self.find(kind, name), name
         except LookupError:
-            suffix = Path(name).suffix.lower()
+            suffix = Path(assets.bare(name)).suffix.lower()
             if not self.kinds[kind].files or (kind, suffix) not in self._components:
                 raise
         try:

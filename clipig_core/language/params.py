@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
+from clipig_core.language import assets
 from clipig_core.language.expressions import VARIABLES, Expression, ExpressionError, split_list
 from clipig_core.language.nodes import Node
 from clipig_core.language.schedule import FrameTime
@@ -37,7 +38,8 @@ Ints2 = tuple[int, int]
 class File(str):
     """The absolute path of a file that exists, or an http(s) URL.
 
-    Relative paths are searched beside the config first, then in the current directory.
+    Relative paths are searched beside the config first, then in the current directory. `boat.png#sha256:9f86...` is the
+    file with this content, and is also found where this machine has seen it last.
     """
 
     @classmethod
@@ -45,12 +47,7 @@ class File(str):
         """Raises ValueError if there is no such file beside `source` or in the current directory."""
         if written.lower().startswith(("http://", "https://")):
             return cls(written)
-        for folder in (Path(source).parent, Path()):
-            with contextlib.suppress(OSError, RuntimeError):  # names that are too long, homes that are not there
-                path = (folder / Path(written).expanduser()).absolute()
-                if path.is_file():
-                    return cls(path)
-        raise ValueError(f"there is no file '{written}'")
+        return cls(assets.find(written, (Path(source).parent, Path())))
 
 
 log = logging.getLogger("clipig")

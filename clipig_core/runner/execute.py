@@ -66,9 +66,9 @@ class Result:
 
     def _repr_png_(self) -> bytes:
         from clipig_core.imaging.images import to_png
-        from clipig_core.runner.provenance import provenance
+        from clipig_core.runner.provenance import texts
 
-        return to_png(self.image, {"clipig": provenance(self.run, self.image)})
+        return to_png(self.image, texts(self.run, self.image))
 
     def __repr__(self) -> str:
         width, height = self.run.resolution

@@ -64,6 +64,6 @@ class PictureFile(Observer):
         self._writing = self._thread.submit(self._write, image, provenance(self.run, image))
 
     def _write(self, image: Tensor, text: str) -> None:
-        png = to_png(image, {"clipig": text})
+        png = to_png(image, {"clipig": text} if self.run.plan.settings.fixed.metadata else {})
         save(self.output.image, png)
         save(self.output.config, text.encode())

@@ -7,5 +7,5 @@ from clipig_core import hookimpl
 
 @hookimpl
 def clipig_commands() -> Mapping[str, str]:
-    names = ("diff", "explain", "help", "make", "show", "words")
+    names = ("bundle", "diff", "enlarge", "explain", "help", "make", "show", "words")
     return {name: f"clipig_commands.{name}:{name}" for name in names}
