@@ -15,11 +15,13 @@ import click
 
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
-from clipig_core.errors import ClipigError, printable
+from clipig_core.errors import ClipigError, Place, printable
 from clipig_core.extension.completion import files, names_of
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
+    from clipig_core.extension.registry import Component, Registry
+    from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
 
@@ -45,6 +47,15 @@ class _Run(click.Command):
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
 @click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+    shell_complete=names_of("output"),
+)
+@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
+@click.option(
     "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
 )
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
@@ -61,6 +72,8 @@ def run(
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    preview: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -72,22 +85,32 @@ def run(
     \b
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
+    clipig run fox.yaml --out video.mp4 --out log
     """
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     stages = Stages(Terminal(), verbose=options["verbose"] != "0")
     with Interrupts() as interrupts:
         with stages.loading("torch", silent=True):  # in a pipe, a mistake in the config is all that is said
-            plan, stem = planned(configs, variables, changes, options)
+            from clipig_core.extension.registry import Registry
+
+            registry = Registry()
+            watching = registry.find("output", "preview") if preview else None
+            plan, stem = planned([*configs, *map(output_document, outputs)], variables, changes, options, registry)
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            if not make(one, stem, interrupts, stages):
+            mark = f"-seed{one.seed}" if repeat > 1 else ""
+            if not make(one, stem, interrupts, stages, mark, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
 def planned(
-    configs: Sequence[str], variables: Sequence[str], changes: Sequence[str], options: Mapping[str, str | None]
+    sources: Sequence[str | Node],
+    variables: Sequence[str],
+    changes: Sequence[str],
+    options: Mapping[str, str | None],
+    registry: Registry,
 ) -> tuple[Plan, str]:
     """The plan of some configs and options, and a name for its pictures.
 
@@ -95,7 +118,6 @@ def planned(
         InputError: with every problem that was found.
     """
     from clipig_core.config import read
-    from clipig_core.extension.registry import Registry
     from clipig_core.language.nodes import read_yaml
 
     text = ("output", "model", "optimizer", "device", "look")
@@ -107,11 +129,12 @@ def planned(
     wanted = dict(pair(variable, "--var") for variable in variables)
     if wanted:
         given["vars"] = wanted
+    configs = [source for source in sources if isinstance(source, str)]
     if configs:
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    return read(configs, given, Registry(), [pair(change, "--set") for change in changes]), stem
+    return read(sources, given, registry, [pair(change, "--set") for change in changes]), stem
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -122,44 +145,58 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def output_document(text: str) -> Node:
+    """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
+    from clipig_core.language.nodes import Node, read_yaml
+
+    place = Place(f"--out {text}")
+    short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
+    node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
+    return Node({"outputs": Node([node], place)}, place, {"outputs": place})
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts, stages: Stages) -> bool:
-    """Make one picture; False if it was interrupted."""
+def make(
+    plan: Plan, stem: str, interrupts: Interrupts, stages: Stages, mark: str = "", watching: Component | None = None
+) -> bool:
+    """Make one picture; False if it was interrupted. `mark` is put behind its name; `watching` is one more output."""
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
     from clipig_core.runner.files import Output
-    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.outputs import outputs, written
     from clipig_core.runner.picture import PictureFile
 
     settings, terminal = plan.settings.fixed, stages.terminal
     stages.verbose = bool(settings.verbose)
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
-    output = Output.claim(settings.output, stem)
+    output = Output.claim(settings.output, stem, mark, lambda path: written(outputs(plan, path)))
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
         others = outputs(plan, output.image.with_suffix(""))
+        if watching:
+            others.append(watching.function(output.image.with_suffix("")))
         with stages.loading(models(plan)):
             run = Run(plan)
         interrupts.after_the_epoch()
         stages.done()
-        observers = [ProgressBar(terminal, output.image.name, settings.verbose), picture, *others]
+        # What is said in the end comes below the preview, and after the picture is saved.
+        observers = [picture, *others, ProgressBar(terminal, output.image.name, settings.verbose)]
         result = execute(run, observers, lambda: interrupts.received)
-        for failure in result.failures:
+        if picture.saved:
+            if settings.verbose:
+                terminal.say(f"saved {output.image}", "green")
+            with contextlib.suppress(OSError):
+                click.echo(output.image)
+        for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
-        if settings.verbose:
-            terminal.say(f"saved {output.image}", "green")
-        with contextlib.suppress(OSError):
-            click.echo(output.image)
-        if result.error:
-            raise result.error
         return not result.stopped
     finally:
         picture.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clipig_core.config.keys import Key, keys
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
+    from clipig_core.embedded import comment, exif
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
     from clipig_core.engine.encoder import Encoder, fit
@@ -25,16 +26,17 @@ if TYPE_CHECKING:
     from clipig_core.extension.documentation import beside
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
-    from clipig_core.imaging.images import read_image, to_png
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
-    from clipig_core.imaging.sheet import contact_sheet
+    from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.language.nodes import read_file, read_text
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
+    from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
     from clipig_core.runner.forecast import Forecast, forecast
-    from clipig_core.runner.provenance import as_yaml, plan_files
+    from clipig_core.runner.provenance import as_yaml, plan_files, provenance
 
 _WHERE = {
     "config": ("Plan", "read"),
@@ -42,6 +44,7 @@ _WHERE = {
     "config.keys": ("Key", "keys"),
     "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
     "downloads": ("FetchError", "fetch"),
+    "embedded": ("comment", "exif"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
     "engine.encoder": ("Encoder", "fit"),
@@ -51,16 +54,17 @@ _WHERE = {
     "extension.documentation": ("beside",),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
-    "imaging.images": ("read_image", "to_png"),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
-    "imaging.sheet": ("contact_sheet",),
+    "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
     "language.nodes": ("read_file", "read_text"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
+    "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
     "runner.forecast": ("Forecast", "forecast"),
-    "runner.provenance": ("as_yaml", "plan_files"),
+    "runner.provenance": ("as_yaml", "plan_files", "provenance"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -68,6 +72,7 @@ __all__ = [
     "ABSENT",
     "Above",
     "Axis",
+    "Background",
     "Banded",
     "Below",
     "Canvas",
@@ -75,16 +80,19 @@ __all__ = [
     "Encoder",
     "FetchError",
     "Forecast",
+    "ImageFile",
     "Key",
     "Lane",
     "Loss",
     "Observer",
     "Output",
+    "Picture",
     "Pixels",
     "Place",
     "Plan",
     "Registry",
     "Result",
+    "Rhythm",
     "Run",
     "Step",
     "Timeline",
@@ -94,10 +102,12 @@ __all__ = [
     "beside",
     "beyond",
     "clamp_through",
+    "comment",
     "contact_sheet",
     "difference",
     "differences",
     "execute",
+    "exif",
     "fetch",
     "files",
     "fit",
@@ -110,6 +120,7 @@ __all__ = [
     "plan_files",
     "printable",
     "product",
+    "provenance",
     "read",
     "read_file",
     "read_image",
@@ -117,7 +128,9 @@ __all__ = [
     "remarks",
     "resample",
     "save",
+    "thumbnail",
     "timeline",
+    "to_image",
     "to_png",
 ]
 

@@ -41,6 +41,8 @@ class Step:
     learnrate: float
     targets: list[TargetResult]
     run: Run
+    variables: Mapping[str, Any]
+    """Of expressions, as they were in this epoch."""
 
     @property
     def epoch(self) -> int:
@@ -140,6 +142,14 @@ class Run:
         with torch.no_grad():
             return self._picture().clone()
 
+    def resolution_in(self, epoch: int) -> tuple[int, int]:
+        """Width and height that the config wants in an epoch.
+
+        Raises:
+            InputError: its expression has no value there.
+        """
+        return self._timed(Now(epoch, self.epochs)).at(self.plan.settings, "").resolution
+
     def result(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: the mean of the last pictures, if `average` wants it, behind the steps of `finish`.
 
@@ -190,7 +200,7 @@ class Run:
         self.epoch += 1
         if now.epoch >= self.epochs - self._averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self)
+        step = self.last = Step(now, rate, results, self, context.variables)
         self.statistics.add(step)
         self.done += 1
         return step
@@ -271,7 +281,7 @@ class Run:
         arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.plan.choices["model"] else None
+            own = self._given if use is self.plan.choices.get("model") else None
             made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
@@ -329,8 +339,7 @@ class Run:
 
     def _context(self, now: Now, dry: bool = False) -> EpochContext:
         """The variables of an epoch, the resolution among them, which depends on time alone."""
-        key = self.key.fold("epoch", now.epoch)
-        context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
+        context = self._timed(now, dry)
         settings = context.at(self.plan.settings, "")
         size = [float(length) for length in settings.resolution]
         context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
@@ -338,6 +347,10 @@ class Run:
         rate = settings.learnrate
         context.variables |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
         return context
+
+    def _timed(self, now: Now, dry: bool = False) -> EpochContext:
+        """The variables of time alone."""
+        return EpochContext(now, dict(now.variables()), self.key.fold("epoch", now.epoch), self.generator, dry)
 
     def _picture(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: what is judged is what is saved."""

@@ -409,6 +409,7 @@ OUTPUT = Kind(
     meaning="What is written beside the picture.",
     leading=("target_file",),
     returns=("begin", "step", "end"),
+    section=f"{SECTIONS}:Outputs",
 )
 LOOK = ResourceKind(
     name="look",

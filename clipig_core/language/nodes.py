@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +11,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
+from clipig_core.embedded import embedded, is_picture
 from clipig_core.errors import InputError, Place, Problem
 
 MAX_BYTES = 16_000_000
 MAX_NODES = 1_000_000  # after aliases are followed, so that nested aliases cannot grow without bound
 MAX_DEPTH = 100
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "seq", "map")
@@ -116,7 +114,7 @@ def read_text(path: str) -> bytes | str:
     try:
         with Path(path).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-            return _config_of_picture(path) if text[:8] == PNG_SIGNATURE else text
+            return _config_of_picture(path) if is_picture(text[:12]) else text
     except OSError as error:
         raise InputError(Problem(f"cannot read the config: {error.strerror or error}", Place(path))) from None
 
@@ -125,11 +123,10 @@ def _config_of_picture(path: str) -> str:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            text = image.info.get("clipig")
-    except (ValueError, Image.DecompressionBombError) as error:
+        text = embedded(path)
+    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(Problem(f"cannot read the config of this picture: {error}", Place(path))) from None
-    if not isinstance(text, str):
+    if text is None:
         raise InputError(Problem("this picture holds no config; it was not made by clipig", Place(path)))
     return text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -21,20 +21,26 @@ class Output:
         self.config = image.with_suffix(".yaml")
 
     @classmethod
-    def claim(cls, output: str, stem: str) -> Output:
+    def claim(
+        cls, output: str, stem: str, mark: str = "", others: Callable[[Path], Iterable[Path]] = lambda _: ()
+    ) -> Output:
         """Reserve the first free name of `demo`, `demo-1`, `demo-2`, ...
 
         `output` is a directory (existing, or ending with a slash), where `stem` gives the name, or a `.png` filename.
-        The files are created empty, so that two runs started together get two names.
+        `mark` is put behind the name.
+        `others` are the files that are written beside such a picture, given its path without ending; a name is free
+        only if they are not there. The two files are created empty, so that runs started together get two names.
 
         Raises:
             InputError: `output` is neither, or the directory cannot be written to.
         """
         try:
             folder, given = split_output(output)
-            stem = given or stem
+            stem = (given or stem) + mark
             folder.mkdir(parents=True, exist_ok=True)
             for name in _names(stem):
+                if any(path.exists() for path in others(folder / name)):
+                    continue
                 files = cls(folder / f"{name}.png")
                 if _create(files.config):
                     if _create(files.image):

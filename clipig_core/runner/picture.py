@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
+from clipig_core.runner.background import Background, Rhythm
 from clipig_core.runner.execute import Observer, Result
 from clipig_core.runner.files import Output, save
 from clipig_core.runner.provenance import provenance
@@ -26,42 +25,36 @@ class PictureFile(Observer):
     """
 
     def __init__(self, output: Output, interval: int | float) -> None:
-        self.output, self.interval = output, interval
-        self._thread = ThreadPoolExecutor(1, "picture")
-        self._writing: Future[None] | None = None
-        self._saved = float("-inf")
+        self.output = output
+        self.saved = False
+        """Whether the picture of the end of the run was written."""
+        self._rhythm = Rhythm(interval)
+        self._snapshots = Background(self._snapshot, room=1)
 
     def begin(self, run: Run) -> None:
         self.run = run
 
     def step(self, step: Step) -> None:
-        if self._due() and not self.run.complete:
-            self._saved = time.monotonic()
-            self._submit(step.image)
+        if self._rhythm.due(self.run.done) and not self.run.complete:
+            image = step.image
+            self._snapshots.put((image, provenance(self.run, image)))
 
     def end(self, result: Result) -> None:
         """Raises RunError if the picture cannot be written."""
-        self._submit(result.image)
-        if self._writing:
-            self._writing.result()
+        self._snapshots.finish()
+        self._write(result.image, provenance(self.run, result.image))
+        self.saved = True
 
     def close(self) -> None:
         """Wait for what is being written, and give up names that were not used."""
-        self._thread.shutdown()
+        self._snapshots.finish()
         self.output.release()
 
-    def _due(self) -> bool:
-        if isinstance(self.interval, int):
-            return self.interval > 0 and (self.run.done == 1 or self.run.done % self.interval == 0)
-        return self.interval > 0 and time.monotonic() - self._saved >= self.interval
-
-    def _submit(self, image: Tensor) -> None:
-        if self._writing:
-            try:
-                self._writing.result()
-            except RunError as error:
-                log.warning("a snapshot was lost: %s", error)
-        self._writing = self._thread.submit(self._write, image, provenance(self.run, image))
+    def _snapshot(self, snapshot: tuple[Tensor, str]) -> None:
+        try:
+            self._write(*snapshot)
+        except RunError as error:
+            log.warning("a snapshot was lost: %s", error)
 
     def _write(self, image: Tensor, text: str) -> None:
         png = to_png(image, {"clipig": text} if self.run.plan.settings.fixed.metadata else {})

@@ -927,13 +927,35 @@ def stray(target_file: Path) -> Quiet:
     return Observer()
 
 
+@wrong(check_output, "hasty: writes before the first epoch, which may fail")
+def hasty(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def begin(self, _run: Any) -> None:
+            target_file.touch()
+
+    return Observer()
+
+
+@wrong(check_output, "secretive: writes picture.txt without saying so")
+def secretive(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def end(self, _result: Any) -> None:
+            target_file.with_suffix(".txt").touch()
+
+    return Observer()
+
+
 @wrong(check_output, "painter: changes the picture")
 def painter(target_file: Path) -> Quiet:
     """Wrong."""
 
     class Observer(Quiet):
-        def step(self, _step: Any) -> None:
-            _step.image.zero_()
+        def end(self, _result: Any) -> None:
+            _result.image.zero_()
 
     return Observer()
 
