@@ -57,7 +57,7 @@ class Key:
     @property
     def variables(self) -> list[str]:
         """The variables that expressions in it may use."""
-        groups = self.declaration.variables if self.declaration and self.declaration.numeric else ()
+        groups = self.declaration.variables if self.declaration and self.declaration.type.numeric else ()
         return [name for group in groups for name in VARIABLES[group]]
 
 
