@@ -23,6 +23,8 @@ MEANINGS = {
     "resolution": "Both sides of the picture, as resolution[0] and resolution[1].",
     "learnrate": "Value of the parameter learnrate.",
     "learnrate_scale": "Value of the parameter learnrate_scale.",
+    "loss": "Loss of the epoch: the sum over all targets and views.",
+    "change": "How much the picture has changed since it was written last: mean difference of its pixels.",
     "similarity": "Similarity of the view with the feature, or with all of its target, from -100 to 100.",
 }
 """Of the variables of expressions, by their long names."""
