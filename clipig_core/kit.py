@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Plan, read
+    from clipig_core.config import Plan, Use, read
     from clipig_core.config.differences import ABSENT, Difference, differences
     from clipig_core.config.keys import Key, keys
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.provenance import as_yaml, plan_files, provenance
 
 _WHERE = {
-    "config": ("Plan", "read"),
+    "config": ("Plan", "Use", "read"),
     "config.differences": ("ABSENT", "Difference", "differences"),
     "config.keys": ("Key", "keys"),
     "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
@@ -96,6 +96,7 @@ __all__ = [
     "Run",
     "Step",
     "Timeline",
+    "Use",
     "Views",
     "as_yaml",
     "banded",

@@ -43,13 +43,15 @@ def short(number: Number) -> str:
 class Param:
     """What the signature of a component cannot say about a parameter.
 
-    `doc` is shown to users. `min` and `max` bound every number of the value; with `above`, `min` itself is excluded.
+    `doc` is shown to users. `min` and `max` bound every number of the value; with `above`, `min` itself is excluded. A
+    `length` counts pixels, and may also be given as a share of the picture's shorter side, `5%`.
     """
 
     doc: str
     min: float | None = None
     max: float | None = None
     above: float | None = None
+    length: bool = False
 
     def held(self, number: Number) -> Number:
         """The nearest number within the bounds."""

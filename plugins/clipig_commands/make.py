@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from clipig_commands.common import call, registry_of
+from clipig_core import RunError
 from clipig_core.kit import names_of
 
 if TYPE_CHECKING:
@@ -73,18 +76,27 @@ class Tee(io.StringIO):
 
 
 def sheet(pictures: list[Path], registry: Registry) -> Path:
-    """Write a sheet of some pictures beside the first one, each with its seed; returns its path.
+    """Write a sheet of some pictures beside them, each with its seed; returns its path.
 
     Raises:
         RunError: it cannot be written.
     """
     from PIL import Image
 
-    from clipig_core.kit import contact_sheet, read, save
+    from clipig_core.kit import contact_sheet, read
 
-    captions = [f"{path.stem}, seed {read([str(path)], {}, registry).seed}" for path in pictures]
-    drawn, file = contact_sheet([Image.open(path) for path in pictures], captions), io.BytesIO()
-    drawn.save(file, "PNG")
-    path = pictures[0].with_name(f"{pictures[0].stem}-sheet.png")
-    save(path, file.getvalue())
-    return path
+    captions = [f"seed {read([str(path)], {}, registry).seed}" for path in pictures]
+    drawn, content = contact_sheet([Image.open(path) for path in pictures], captions), io.BytesIO()
+    drawn.save(content, "PNG")
+    stem = re.sub(r"-seed\d+(-\d+)?$", "", pictures[0].stem)
+    for number in itertools.count():
+        path = pictures[0].with_name(f"{stem}-sheet{f'-{number}' if number else ''}.png")
+        try:
+            with path.open("xb") as file:
+                file.write(content.getvalue())
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"cannot write '{path}': {error.strerror}") from None
+        return path
+    raise AssertionError

@@ -71,7 +71,7 @@ def test_make_takes_the_default_look(tmp_path: Path) -> None:
 
 def test_make_several_with_a_sheet(tmp_path: Path) -> None:
     done = clipig("make", "frog", "--look", "emoji", "-n", "2", *TINY, "--seed", "1", "-o", "out/")
-    assert done.stdout.split() == ["out/frog.png", "out/frog-1.png", "out/frog-sheet.png"]
+    assert done.stdout.split() == ["out/frog-seed1.png", "out/frog-seed2.png", "out/frog-sheet.png"]
     seeds = [json.loads(clipig("show", path, "--json").stdout)["config"]["seed"] for path in done.stdout.split()[:2]]
     assert seeds == [1, 2]
     with Image.open("out/frog-sheet.png") as sheet:
@@ -173,7 +173,7 @@ def test_words_that_are_not_there(args: list[str], message: str) -> None:
 @pytest.mark.parametrize("key", keys(REGISTRY), ids=lambda key: key.path)
 def test_help_of_every_key(key: Any) -> None:
     shown = clipig("help", key.path).stdout
-    assert shown.startswith(key.path)
+    assert key.path in shown
     assert key.doc.split()[0] in shown
 
 

@@ -156,7 +156,9 @@ def test_an_enlarged_picture_is_the_same_picture() -> None:
             np.asarray(image.convert("RGB").resize((32, 48), Image.Resampling.BOX), float) for image in (one, other)
         )
     assert 10 * np.log10(255**2 / np.mean((before - after) ** 2)) > 20
-    assert json.loads(clipig("show", "large.png", "--json").stdout)["config"]["start_epoch"] == 42
+    config = json.loads(clipig("show", "large.png", "--json").stdout)["config"]
+    assert config["start_epoch"] == 42
+    assert config["targets"][0]["constraints"][0]["blur"]["kernel_size"] == [10, 10]  # 5 in the small one
 
 
 @pytest.mark.parametrize(
