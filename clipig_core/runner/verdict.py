@@ -8,8 +8,8 @@ from statistics import fmean, median
 
 from clipig_core.engine.statistics import Row
 
-DOMINANT = 0.7
-"""Share of a target's loss from which a constraint decides more than what the picture should show."""
+DOMINANT = 0.75
+"""Share of a target's loss from which a constraint decides more than what the picture should show: three to one."""
 IDLE = 0.001
 """Share of a target's loss below which a constraint did nothing."""
 FEWEST = 16
