@@ -385,7 +385,8 @@ class Run:
         mean = state.get("mean")
         if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
             self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
-        self.statistics.load_state_dict(state.get("statistics", []), self.device)
+        if "statistics" in state:
+            self.statistics.load_state_dict(state["statistics"], self.device)
         self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
         self._started = time.monotonic() - float(state["seconds"])
 

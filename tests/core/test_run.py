@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
 from clipig_core.engine.run import Models, Run
+from clipig_core.engine.statistics import table
 from clipig_core.engine.watch import Watch
 from clipig_core.errors import InputError, PluginError
 from clipig_core.extension.registry import Registry
@@ -328,7 +329,7 @@ postproc: [{blur: 3}, {saturation: .9}]
     with NeverReading():  # type: ignore[no-untyped-call]
         run.step()
     run.settle()
-    assert "similarity" in "\n".join(run.statistics.lines())
+    assert "similarity" in "\n".join(table(run.statistics.rows()))
 
 
 def test_targets_that_are_switched_off_need_no_model() -> None:

@@ -354,7 +354,7 @@ def test_states_that_lie_are_refused_or_harmless(good: Good, data: st.DataObject
         for _ in range(2):
             if not run.complete:
                 run.step()
-        run.statistics.lines()
+        run.statistics.rows()
         run.result()
     except (ValueError, ClipigError):
         pass
