@@ -38,6 +38,7 @@ from benchmarks import (
     tables,
     transforms,
     waiting,
+    watching,
 )
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "startup": startup.measure,
     "waiting": waiting.measure,
     "outputs": outputs.measure,
+    "watching": watching.measure,
     "profile": profiling.measure,
 }
 
