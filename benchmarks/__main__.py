@@ -29,6 +29,7 @@ import torch
 from benchmarks import (
     epoch,
     memory,
+    outputs,
     precision,
     profiling,
     quality,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "scaling": scaling.measure,
     "startup": startup.measure,
     "waiting": waiting.measure,
+    "outputs": outputs.measure,
     "watching": watching.measure,
     "profile": profiling.measure,
 }

@@ -15,7 +15,7 @@ from benchmarks import tables
 from benchmarks.__main__ import main
 
 ROOT = Path(__file__).parent.parent
-QUICK = ("epoch", "transforms")
+QUICK = ("epoch", "transforms", "outputs")
 
 
 def benchmarks(*args: str | Path) -> subprocess.CompletedProcess[str]:

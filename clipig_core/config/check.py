@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
+from clipig_core.config.requires import unmet
 from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
@@ -32,6 +33,20 @@ def check(document: Node, registry: Registry) -> Plan:
         made = planner.plan(document)
         raise_all(planner.problems)
     return made if made.settings.fixed.seed is not None else made.with_seed()
+
+
+def choice(kind: str, node: Node, registry: Registry) -> Use:
+    """A component outside of any config: a name, or one name with parameters, as a choice of the run is written.
+
+    Raises:
+        InputError: there is none of this name, or its parameters are wrong.
+    """
+    planner = _Planner(registry, imports=True)
+    uses = planner.listed(registry.kinds[kind], node)
+    if not planner.problems and len(uses) != 1:
+        planner.problem(f"{len(uses)} names are given", node.place, "expected a name, or one name with parameters")
+    raise_all(planner.problems)
+    return uses[0]
 
 
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
@@ -160,6 +175,7 @@ class _Planner:
     def plan(self, node: Node) -> Plan:
         choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
+        self.problems += unmet(node.value.get("requires", Node(None, node.place)))
         self.epochs(settings.values)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         targets = [self.target(entry) for entry in self.entries(node, "targets")]

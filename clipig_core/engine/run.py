@@ -38,6 +38,9 @@ from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
 
+Models = dict[tuple[str, str, str, str], Encoder]
+"""Encoders by component, name with parameters, device and precision."""
+
 
 @dataclass(frozen=True, repr=False)
 class Step:
@@ -77,14 +80,17 @@ class Run:
     """A picture in the making: an iterator that trains, one `Step` for each epoch, and goes on where it stands.
 
     Everything is loaded and the first pixels are drawn when it is made. `encoder` and `canvas` are used instead of
-    those that the plan names, if they are given; the encoder for all targets that do not choose their own.
+    those that the plan names, if they are given; the encoder for all targets that do not choose their own. `models`
+    are those that earlier runs of this process have loaded; the run uses them, and adds its own.
 
     Raises:
         InputError: the device is not there, or an image, a model or a parameter cannot be used.
         PluginError: a component breaks its contract.
     """
 
-    def __init__(self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None, models: Models | None = None
+    ) -> None:
         self.plan = plan
         for notice in plan.notices():
             log.warning(notice)
@@ -105,7 +111,7 @@ class Run:
         if plan.settings["resolution"].constant:
             with torch.no_grad():
                 dry_run(plan, self._picture(), self._context(first.now, dry=True))
-        self._given = encoder
+        self._given, self._models = encoder, {} if models is None else models
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
@@ -381,7 +387,8 @@ class Run:
         mean = state.get("mean")
         if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
             self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
-        self.statistics.load_state_dict(state.get("statistics", []), self.device)
+        if "statistics" in state:
+            self.statistics.load_state_dict(state["statistics"], self.device)
         self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
         self._started = time.monotonic() - float(state["seconds"])
 
@@ -460,7 +467,7 @@ class Run:
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
             own = self._given if use is self.plan.choices.get("model") else None
-            made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+            made = own or self._model(use, name)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
                 self.device,
@@ -469,6 +476,13 @@ class Run:
                 self.settings.compile,
             )
         return name, self.encoders[name]
+
+    def _model(self, use: Use, name: str) -> Encoder:
+        """A model that is loaded, or has been."""
+        key = (use.component.describe(), name, str(self.device), str(self.dtype))
+        if key not in self._models:
+            self._models[key] = self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+        return self._models[key]
 
     def _targets(self, context: EpochContext) -> list[BoundTarget]:
         """The targets that are switched on, with their models and features.

@@ -24,6 +24,7 @@ from clipig_cli import cli
 from clipig_core import ClipigError, InputError
 from clipig_core.extension.registry import Registry
 from clipig_core.kit import Run, as_yaml, execute, read, read_yaml
+from clipig_core.testing import check_output
 from tests.plugins import kills
 
 REGISTRY = Registry()
@@ -135,6 +136,12 @@ def test_a_short_run_writes_nothing_until_it_is_interrupted(tmp_path: Path) -> N
     execute(run, [checkpoint(tmp_path / "x")], lambda: run.done == 5, lambda _: seen.append(path.exists()))
     assert seen == [False] * 5
     assert Checkpoint.read(path).state["epoch"] == 5
+
+
+def test_it_keeps_the_contract_of_outputs() -> None:
+    for interval in (1, 2, 1e-9, 60.0):
+        check_output(checkpoint, interval=interval)
+    check_output(checkpoint, interval=2, keep=True)
 
 
 def test_moments_are_epochs_or_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +361,7 @@ def test_states_that_lie_are_refused_or_harmless(good: Good, data: st.DataObject
         for _ in range(2):
             if not run.complete:
                 run.step()
-        run.statistics.lines()
+        run.statistics.rows()
         run.result()
     except (ValueError, ClipigError):
         pass
