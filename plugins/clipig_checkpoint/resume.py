@@ -96,6 +96,8 @@ def _fitting(state: Mapping[str, Any], planned: Plan, plan: Plan) -> dict[str, A
         unfit |= {"optimizer"}
     if any(before[name] != after[name] for name in ("targets", "model")):
         unfit |= {"factors", "chunks", "statistics"}
+    if before["epochs"] != after["epochs"]:
+        unfit |= {"statistics"}  # which say how losses went from the beginning to the end
     return {name: value for name, value in state.items() if name not in unfit}
 
 
