@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.run import run
+from clipig_cli.run import go_on, run
 from clipig_core import hookimpl
-from clipig_core.errors import ClipigError, InputError, nearest
+from clipig_core.errors import ClipigError, InputError, nearest, printable, printable_lines
 from clipig_core.extension.kinds import COMMAND
 
 FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif")
@@ -76,7 +76,10 @@ class Commands(click.Group):
     def summaries(self, ctx: click.Context) -> dict[str, str]:
         """A sentence for each command."""
         own = {name: command.get_short_help_str(LONGEST) for name, command in self.commands.items()}
-        return {**{name: self.described(ctx, name) for name in self.list_commands(ctx) if name not in own}, **own}
+        return {
+            **{printable(name): self.described(ctx, name) for name in self.list_commands(ctx) if name not in own},
+            **own,
+        }
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands and options; no command is imported for its name."""
@@ -102,8 +105,6 @@ class Commands(click.Group):
 
     def described(self, ctx: click.Context, name: str) -> str:
         """What the command of a plugin is for, or what is wrong with it."""
-        from clipig_cli.text import printable
-
         try:
             return printable(self.registry(ctx).find(COMMAND.name, name).summary)
         except LookupError as error:
@@ -112,8 +113,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipig", prog_name="clipig")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
+    ctx.meta["clipig.go_on"] = go_on  # for the commands of plugins
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 cli.add_command(run)
@@ -130,10 +135,11 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
+        vars(error)["message"] = printable_lines(error.message)  # it quotes arguments
         error.show()
         sys.exit(error.exit_code)
     except ClipigError as error:
-        click.echo(str(error), err=True)
+        click.echo(printable_lines(str(error)), err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,12 @@ import click
 
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
-from clipig_core.errors import ClipigError, Place, printable
+from clipig_core.errors import ClipigError, InputError, Place, printable
 from clipig_core.extension.completion import files, names_of
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
+    from clipig_core.engine.run import Run
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
 
@@ -51,9 +53,10 @@ class _Run(click.Command):
     "outputs",
     multiple=True,
     metavar="OUTPUT",
-    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
     shell_complete=names_of("output"),
 )
+@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option(
     "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
@@ -66,6 +69,9 @@ class _Run(click.Command):
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
+@click.option(
+    "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
+)
 @click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
 def run(
     configs: tuple[str, ...],
@@ -73,7 +79,9 @@ def run(
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
+    checkpoint: bool,
     preview: bool,
+    allow_private: bool,
     **options: str | None,
 ) -> None:
     r"""Make a picture from one or more YAML configs.
@@ -87,21 +95,29 @@ def run(
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
     """
+    from clipig_core.config import split_output
+
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
+    if allow_private:
+        os.environ["CLIPIG_ALLOW_PRIVATE"] = "1"
+    sources: list[str | Node] = [*configs, *map(output_document, outputs + checkpoint * ("checkpoint",))]
     stages = Stages(Terminal(), verbose=options["verbose"] != "0")
     with Interrupts() as interrupts:
-        with stages.loading("torch", silent=True):  # in a pipe, a mistake in the config is all that is said
+        # In a pipe, a mistake in the config is all that is said. What plugins print is no data.
+        with stages.loading("torch", silent=True), contextlib.redirect_stdout(sys.stderr):
             from clipig_core.extension.registry import Registry
 
             registry = Registry()
-            watching = registry.find("output", "preview") if preview else None
-            plan, stem = planned([*configs, *map(output_document, outputs)], variables, changes, options, registry)
+            watching = found(registry, "preview") if preview else None
+            plan, stem = planned(sources, variables, changes, options, registry)
+        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
+            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            mark = f"-seed{one.seed}" if repeat > 1 else ""
-            if not make(one, stem, interrupts, stages, mark, watching):
+            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
+            if not make(one, name, interrupts, stages, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -155,15 +171,37 @@ def output_document(text: str) -> Node:
     return Node({"outputs": Node([node], place)}, place, {"outputs": place})
 
 
+def found(registry: Registry, name: str) -> Component:
+    """An output of this name.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    try:
+        return registry.find("output", name)
+    except LookupError as error:
+        raise InputError(str(error.args[0])) from None
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
 def make(
-    plan: Plan, stem: str, interrupts: Interrupts, stages: Stages, mark: str = "", watching: Component | None = None
+    plan: Plan,
+    stem: str,
+    interrupts: Interrupts,
+    stages: Stages,
+    watching: Component | None = None,
+    again: Path | None = None,
+    begin: Callable[[Run], None] = lambda _: None,
 ) -> bool:
-    """Make one picture; False if it was interrupted. `mark` is put behind its name; `watching` is one more output."""
+    """Make one picture; False if it was interrupted.
+
+    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
+    one more output, and `begin` is called with the run before its first epoch.
+    """
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
@@ -175,31 +213,52 @@ def make(
     stages.verbose = bool(settings.verbose)
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
-    output = Output.claim(settings.output, stem, mark, lambda path: written(outputs(plan, path)))
+
+    def beside(path: Path) -> list[Path]:
+        return written(outputs(plan, path))
+
+    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
-        others = outputs(plan, output.image.with_suffix(""))
-        if watching:
-            others.append(watching.function(output.image.with_suffix("")))
-        with stages.loading(models(plan)):
-            run = Run(plan)
-        interrupts.after_the_epoch()
-        stages.done()
-        # What is said in the end comes below the preview, and after the picture is saved.
-        observers = [picture, *others, ProgressBar(terminal, output.image.name, settings.verbose)]
-        result = execute(run, observers, lambda: interrupts.received)
-        if picture.saved:
+        with contextlib.redirect_stdout(sys.stderr):
+            others = outputs(plan, output.image.with_suffix(""))
+            if watching:
+                others.append(watching.function(output.image.with_suffix("")))
+            with stages.loading(models(plan)):
+                run = Run(plan)
+                begin(run)
+            interrupts.after_the_epoch()
+            stages.done()
+            if others:
+                output.make_folder()
+            # What is said in the end comes below the preview, and after the picture is saved.
+            observers = [picture, *others, ProgressBar(terminal, output.image.name, settings.verbose)]
+            result = execute(run, observers, lambda: interrupts.received)
+        if picture.output.saved:
             if settings.verbose:
-                terminal.say(f"saved {output.image}", "green")
+                terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
-                click.echo(output.image)
+                put(picture.output.image)
         for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
         return not result.stopped
     finally:
         picture.close()
+
+
+def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
+    with Interrupts() as interrupts:
+        stages = Stages(Terminal(), plan.settings.fixed.verbose > 0)
+        return make(plan, image.stem, interrupts, stages, again=image, begin=begin)
+
+
+def put(path: Path) -> None:
+    """Print a path: as it is for programs, which may have to open it, and as a line for people."""
+    seen = sys.stdout is not None and sys.stdout.isatty()
+    click.echo(printable(str(path)) if seen else os.fsencode(path))
 
 
 def models(plan: Plan) -> str:

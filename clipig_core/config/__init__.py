@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipig_core.config.check import check
-from clipig_core.config.document import LISTS, document, filled_in, merge, override
+from clipig_core.config.check import check, choice
+from clipig_core.config.document import LISTS, Document, document, filled_in, merge, override
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.sections import (
     CHOICES,
@@ -33,6 +33,7 @@ __all__ = [
     "PARTS",
     "Constraint",
     "ConstraintPlan",
+    "Document",
     "Feature",
     "FeaturePlan",
     "Finish",
@@ -47,6 +48,7 @@ __all__ = [
     "TargetPlan",
     "Use",
     "check",
+    "choice",
     "document",
     "filled_in",
     "merge",

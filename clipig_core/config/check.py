@@ -35,6 +35,20 @@ def check(document: Node, registry: Registry) -> Plan:
     return made if made.settings.fixed.seed is not None else made.with_seed()
 
 
+def choice(kind: str, node: Node, registry: Registry) -> Use:
+    """A component outside of any config: a name, or one name with parameters, as a choice of the run is written.
+
+    Raises:
+        InputError: there is none of this name, or its parameters are wrong.
+    """
+    planner = _Planner(registry, imports=True)
+    uses = planner.listed(registry.kinds[kind], node)
+    if not planner.problems and len(uses) != 1:
+        planner.problem(f"{len(uses)} names are given", node.place, "expected a name, or one name with parameters")
+    raise_all(planner.problems)
+    return uses[0]
+
+
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
     """`blur: 5` means the first parameter, `blur:` none; None if a value is given where there are no parameters."""
     if isinstance(node.value, dict):

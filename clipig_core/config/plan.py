@@ -198,13 +198,16 @@ class Plan:
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
 
-        The default `mean` and `std` of an initial image are left out: given, they would change it.
+        The default `mean` and `std` of an initial image are left out: given, they would change it. `output` is left
+        out, as it says nothing about the picture, and there it is now.
         """
         init = self.init.dump()
         if init["image"] is not None:
             init = {name: value for name, value in init.items() if self.init.given(name)}
+        settings = self.settings.dump()
+        del settings["output"]
         return {
-            **self.settings.dump(),
+            **settings,
             **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
             "targets": [target.dump() for target in self.targets],

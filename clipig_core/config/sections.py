@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.language.nodes import Node
 from clipig_core.language.params import File, Floats3, Ints2, Param
 from clipig_core.language.schedule import FrameTime
-from clipig_core.language.types import Pattern, Type
+from clipig_core.language.types import Nested, Pattern, Type
 
 Groups = Mapping[str, tuple[str, ...]]
 Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
@@ -42,14 +42,40 @@ def split_output(output: str) -> tuple[Path, str]:
 
 
 class OutputPath(Type):
-    """Where the picture goes."""
+    """Where the picture goes. A config may say so for places below the current directory, an option for others, too."""
 
     name = "a directory, ending with '/', or a '.png' file"
 
     def read(self, node: Node) -> str:
         output = str(super().read(node))
-        split_output(output)
+        folder, _ = split_output(output)
+        if not node.place.source.startswith("--") and not _below_here(folder):
+            raise ValueError(f"'{output}' is outside of the current directory; to write there, use '-o {output}'")
         return output
+
+
+def _below_here(folder: Path) -> bool:
+    """Whether a folder is the current directory, or inside of it."""
+    try:
+        return folder.resolve().is_relative_to(Path.cwd())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, or no path at all, which is found out later
+        return True
+
+
+class Pixels(Nested):
+    """A tensor, as lists, or as a file of numpy's."""
+
+    name = "nested list, or path of a '.npy' file"
+
+    def read(self, node: Node) -> Any:
+        if not isinstance(node.value, str):
+            return super().read(node)
+        if not node.value.endswith(".npy") or "://" in node.value:
+            raise ValueError(f"'{node.value}' is neither a list nor a '.npy' file")
+        return File.locate(node.value, node.place.source)
+
+    def source(self, item: Any, node: Node) -> Any:
+        return str(item) if isinstance(item, File) else node.plain_value()
 
 
 class Settings:
@@ -114,7 +140,11 @@ class Init:
     image: Annotated[File | None, Param("Image to start from, scaled to cover the resolution and centre-cropped.")] = (
         None
     )
-    image_tensor: Annotated[list | None, Param("Pixels [C, H, W] in [0, 1] to start from, as nested lists.")] = None  # type: ignore[type-arg]
+    image_tensor: Annotated[
+        list | None,  # type: ignore[type-arg]
+        Pixels(),
+        Param("Pixels [3, H, W] in [0, 1] to start from, as nested lists, or a '.npy' file with floats."),
+    ] = None
 
 
 class Target:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from clipig_core.engine.state import whole
 from clipig_core.engine.targets import TargetResult, TermResults
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class _Sums:
         course[moment] = loss
         epochs = [int(number == moment) for number in range(MOMENTS)]
         return cls(sums, low, high, course, epochs, target.multiplicity * len(terms.loss))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self.sums, self.low, self.high, self.course
 
     def add(self, other: _Sums) -> None:
         self.sums += other.sums
@@ -108,6 +112,42 @@ class Statistics:
             found = self.targets.setdefault((result.index, result.name), {})
             for terms in result.terms:
                 _add(found, (terms.kind, terms.columns), _Sums.of(terms, result, moment))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All of it, as lists, numbers and tensors; these are not copies."""
+        sums = [
+            [index, name, kind, [list(column) for column in columns], *one.tensors(), one.epochs, one.views]
+            for (index, name), found in self.targets.items()
+            for (kind, columns), one in found.items()
+        ]
+        return {"sums": sums, "ends": self.ends, "size": list(self._size or ()), "since": self._since}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Take over the sums of another run.
+
+        Raises:
+            ValueError: they are none.
+        """
+        ends, since = list(state["ends"]), state["since"]
+        whole(since, *ends, least=0)
+        if len(ends) != MOMENTS:
+            raise ValueError("the statistics have other sizes than they should")
+        self.targets, self.ends, self._since = {}, ends, since
+        size = tuple(state["size"])
+        whole(*size)
+        self._size = (size[0], size[1]) if len(size) == 2 else None
+        for index, name, kind, columns, *tensors, epochs, views in state["sums"]:
+            count = len(columns)
+            whole(index, views, *(number for number, _ in columns), *epochs, least=0)
+            names = [name, *(text for _, text in columns)]
+            if kind not in ("feature", "constraint") or not all(isinstance(text, str) for text in names):
+                raise ValueError("the statistics are of something unknown")
+            shapes = [list(one.shape) for one in tensors]
+            if shapes != [[5, count], [count], [count], [MOMENTS, count]] or len(epochs) != MOMENTS or not any(epochs):
+                raise ValueError("the statistics have other sizes than they should")
+            sums, low, high, course = (one.to(device, torch.float32, copy=True) for one in tensors)
+            key = (kind, tuple((number, text) for number, text in columns))
+            self.targets.setdefault((index, name), {})[key] = _Sums(sums, low, high, course, list(epochs), views)
 
     def rows(self) -> list[Row]:
         """One for each feature and constraint that took part; features first."""

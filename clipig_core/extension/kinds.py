@@ -442,9 +442,10 @@ FUNCTION = FunctionKind(
 LAUNCHER = Kind(
     name="launcher",
     plural="launchers",
-    doc="""`launcher(run, jobs, **params) -> iterator of results`: where the jobs of a sweep run.
+    doc="""`launcher(run, jobs, **params) -> iterator of (job, result)`: where the jobs of a sweep run.
 
-    Yields `run(job)` for each of the jobs once, each as soon as it is there, in any order.
+    Yields each of the jobs once, with `run(job)` or the exception that there is instead, as soon as it is there, in any
+    order.
     """,
     leading=("run", "jobs"),
 )

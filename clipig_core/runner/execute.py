@@ -12,6 +12,7 @@ from torch import Tensor
 from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
+from clipig_core.extension.guard import surroundings_kept
 from clipig_core.runner.verdict import verdict
 
 log = logging.getLogger("clipig")
@@ -38,7 +39,7 @@ class Result:
     run: Run
     stopped: bool = False
     error: ClipigError | None = None
-    failures: list[Exception] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
     """Of observers."""
 
     @property
@@ -129,13 +130,16 @@ def execute(
 class _Followers:
     def __init__(self, observers: Iterable[Observer]) -> None:
         self.observers: Sequence[Observer] = list(observers)
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
 
     def tell(self, what: Callable[[Observer], None]) -> None:
         for observer in [*self.observers]:
             try:
-                what(observer)
-            except Exception as error:
+                with surroundings_kept(lambda observer=observer: type(observer).__name__):  # type: ignore[misc]
+                    what(observer)
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:
                 self.failures.append(error)
                 self.observers = [other for other in self.observers if other is not observer]
                 if not isinstance(error, ClipigError):

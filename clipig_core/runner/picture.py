@@ -11,7 +11,7 @@ from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
 from clipig_core.runner.background import Background, Rhythm
 from clipig_core.runner.execute import Observer, Result
-from clipig_core.runner.files import Output, save
+from clipig_core.runner.files import Output
 from clipig_core.runner.provenance import provenance
 
 log = logging.getLogger("clipig")
@@ -21,13 +21,12 @@ class PictureFile(Observer):
     """Writes `output` from a thread of its own, so that the run waits for no compression and no disk.
 
     Snapshots come after the first epoch and then every `interval` epochs (int) or seconds (float); 0 is never. One that
-    cannot be written is a warning, as there will be another. Names that were claimed and never written are given back.
+    cannot be written is a warning, as there will be another. If the last one cannot, it goes to the next best place,
+    and `output` is then that one.
     """
 
     def __init__(self, output: Output, interval: int | float) -> None:
         self.output = output
-        self.saved = False
-        """Whether the picture of the end of the run was written."""
         self._rhythm = Rhythm(interval)
         self._snapshots = Background(self._snapshot, room=1)
 
@@ -40,23 +39,26 @@ class PictureFile(Observer):
             self._snapshots.put((image, provenance(self.run, image)))
 
     def end(self, result: Result) -> None:
-        """Raises RunError if the picture cannot be written."""
+        """Raises RunError if the picture cannot be written where it was wanted."""
         self._snapshots.finish()
-        self._write(result.image, provenance(self.run, result.image))
-        self.saved = True
+        content = self._content(result.image, provenance(self.run, result.image))
+        try:
+            self.output.save(*content)
+        except RunError as error:
+            self.output = self.output.save_elsewhere(*content)
+            raise RunError(f"{error}; the picture is '{self.output.image}'") from None
 
     def close(self) -> None:
-        """Wait for what is being written, and give up names that were not used."""
+        """Wait for what is being written, and give up the name."""
         self._snapshots.finish()
         self.output.release()
 
     def _snapshot(self, snapshot: tuple[Tensor, str]) -> None:
         try:
-            self._write(*snapshot)
+            self.output.save(*self._content(*snapshot))
         except RunError as error:
             log.warning("a snapshot was lost: %s", error)
 
-    def _write(self, image: Tensor, text: str) -> None:
-        png = to_png(image, {"clipig": text} if self.run.plan.settings.fixed.metadata else {})
-        save(self.output.image, png)
-        save(self.output.config, text.encode())
+    def _content(self, image: Tensor, text: str) -> tuple[bytes, bytes]:
+        inside = {"clipig": text} if self.run.plan.settings.fixed.metadata else {}
+        return to_png(image, inside), text.encode()

@@ -878,7 +878,11 @@ def quiet(target_file: Path) -> Quiet:
 
 def one_by_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Right."""
-    return map(run, jobs)
+    for job in jobs:
+        try:
+            yield job, run(job)
+        except Exception as error:
+            yield job, error
 
 
 def double(x: float) -> float:
@@ -979,21 +983,28 @@ def fails_at_the_end(target_file: Path) -> Quiet:
 @wrong(check_launcher, "all_at_once: returns list, not an iterator")
 def all_at_once(run: Function, jobs: Sequence[Any]) -> list[Any]:
     """Wrong."""
-    return [run(job) for job in jobs]
+    return [(job, run(job)) for job in jobs]
 
 
-@wrong(check_launcher, "lazy_one: yields .* run.job. for each job")
+@wrong(check_launcher, "lazy_one: yields .* run.job.. for each job")
 def lazy_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Wrong."""
-    return map(run, jobs[1:])
+    yield from one_by_one(run, jobs[1:])
 
 
-@wrong(check_launcher, "hides: hides that a job failed")
+@wrong(check_launcher, "hides: yields .* for a job that fails")
 def hides(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Wrong."""
     for job in jobs:
         with contextlib.suppress(Exception):
-            yield run(job)
+            yield job, run(job)
+
+
+@wrong(check_launcher, "gives_up: fails when all jobs fail: _JobError")
+def gives_up(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Wrong."""
+    for job in jobs:
+        yield job, run(job)
 
 
 wrong(check_command, "is function, not a command")(double)
