@@ -122,10 +122,11 @@ class Run:
         self._first_averaged = self.epochs - _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained; on a GPU the last one comes later."""
-        self.done = 0
-        """How many these are."""
+        """Of the epochs of which it is known that they were finite; on a GPU all but the last one."""
         self.last: Step | None = None
+        """Of these."""
+        self.done = 0
+        """How many epochs were trained."""
         self._watch = Watch(late=self.device.type != "cpu")
         self._unsure: list[Step] = []
         self._bounds = Bounds()
@@ -250,7 +251,7 @@ class Run:
         self.epoch += 1
         if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self, context.variables)
+        step = Step(now, rate, results, self, context.variables)
         self.done += 1
         self._unsure.append(step)
         self._settle(0 if self.complete else self._watch.late)
@@ -267,7 +268,8 @@ class Run:
         """Wait until it is known of the last epochs, except of so many, that everything was finite."""
         self._watch.wait(leaving)
         while len(self._unsure) > leaving:
-            self.statistics.add(self._unsure.pop(0))
+            self.last = self._unsure.pop(0)
+            self.statistics.add(self.last)
 
     def _blamed(self, epoch: int) -> RunError:
         """Go back to before an epoch that was not finite, and find out which component made it so."""
