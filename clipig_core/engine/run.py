@@ -26,7 +26,7 @@ from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
-from clipig_core.errors import InputError, PluginError
+from clipig_core.errors import InputError, PluginError, Problem
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.params import resolve
@@ -120,6 +120,8 @@ class Run:
         self.done = 0
         """How many these are."""
         self.last: Step | None = None
+        self.changes: list[int] = []
+        """The first epoch of each other config that the run went on with."""
         self._started = time.monotonic()
 
     @property
@@ -244,6 +246,53 @@ class Run:
         mean = state["mean"]
         self._mean = (mean["image"].to(self.device, copy=True), mean["count"]) if mean else None
         self.epoch = state["epoch"]
+
+    def change(self, config: Config, state: Mapping[str, Any] | None = None) -> list[str]:
+        """Go on with another config from the present picture, or from an earlier `state` of a run of that config.
+
+        Canvas and optimizer keep what they have learned if the config names the same ones; another canvas begins with
+        the present picture. A config without a seed keeps that of the run. What the config says of the beginning has no
+        effect. Returns what could not be kept, in words. If the change fails, the run is as it was.
+
+        Raises:
+            InputError: the config cannot be used, or it ends before the next epoch.
+            PluginError: a component breaks its contract.
+            ValueError: the state is that of another config.
+        """
+        config.bind()
+        if config.constant("seed") is None:
+            config.set("seed", self.config.constant("seed"))
+        epoch, epochs = state["epoch"] if state else self.epoch, config.settings["epochs"]
+        if config.constant("epochs") <= epoch:
+            raise InputError(Problem(f"{epoch} epochs are done; 'epochs' has to be more", epochs.node.place))
+        changed = Run(config, encoder=self._given)
+        lost = [] if state else changed._take_over(self)
+        if state:
+            changed.load_state_dict(state)
+        kept = ("statistics", "done", "last", "_started")
+        vars(self).update({name: value for name, value in vars(changed).items() if name not in kept})
+        self.changes = [*self.changes, epoch]
+        return lost
+
+    def _take_over(self, other: Run) -> list[str]:
+        """Stand where a run of another config stands; returns what of it does not fit, in words."""
+        before, state = other.state_dict(), self.state_dict()
+        same = {
+            name: self.config.choices[name].choice() == other.config.choices[name].choice()
+            for name in ("canvas", "optimizer")
+        }
+        if not same["canvas"]:
+            with torch.no_grad(), self._calling_canvas():
+                self.canvas.resize(*other.resolution, self.config.constant("interpolation"))
+                self.canvas.write(other.image.to(self.device))
+            state = self.state_dict()
+        taken = ["epoch", "resolution"]
+        taken += ["canvas", "mean"] if same["canvas"] else []
+        taken += ["optimizer"] if all(same.values()) else []
+        chunks = {name: before["chunks"].get(name, chunk) for name, chunk in state["chunks"].items()}
+        self.load_state_dict({**state, **{name: before[name] for name in taken}, "chunks": chunks})
+        lost = [] if same["canvas"] else ["another canvas starts from the picture"]
+        return lost if all(same.values()) else [*lost, "the optimizer starts without memory"]
 
     # Making its parts
 
