@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clipig_core.config import Config, read
+    from clipig_core.config.json_schema import json_schema
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from clipig_core.imaging.images import read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.execute import Observer, Result, execute
     from clipig_core.runner.files import Output, save
+    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
 
 _WHERE = {
     "config": ("Config", "read"),
+    "config.json_schema": ("json_schema",),
     "downloads": ("FetchError", "fetch"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
@@ -38,9 +43,12 @@ _WHERE = {
     "imaging.images": ("read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("read_yaml",),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.execute": ("Observer", "Result", "execute"),
     "runner.files": ("Output", "save"),
+    "runner.outputs": ("outputs",),
+    "runner.picture": ("PictureFile",),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -56,6 +64,7 @@ __all__ = [
     "Loss",
     "Observer",
     "Output",
+    "PictureFile",
     "Pixels",
     "Registry",
     "Result",
@@ -69,11 +78,14 @@ __all__ = [
     "execute",
     "fetch",
     "fit",
+    "json_schema",
     "lazy",
     "numbers",
+    "outputs",
     "product",
     "read",
     "read_image",
+    "read_yaml",
     "resample",
     "save",
     "to_png",
