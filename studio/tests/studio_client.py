@@ -109,6 +109,8 @@ class Studio:
             found = next(one for one in self.snapshot()["jobs"] if one["id"] == job)
             if found["state"] in states:
                 return found
+            if found["state"] in ("done", "stopped", "failed"):
+                break
             time.sleep(0.05)
         raise AssertionError(f"job {job} is not {states}: {self.snapshot()}")
 
