@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, read
+    from clipig_core.config import Plan, read
     from clipig_core.config.json_schema import json_schema
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.run import Run, Step
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
-    from clipig_core.imaging.images import read_image, to_png
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_png
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.language.nodes import read_yaml
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.picture import PictureFile
 
 _WHERE = {
-    "config": ("Config", "read"),
+    "config": ("Plan", "read"),
     "config.json_schema": ("json_schema",),
     "downloads": ("FetchError", "fetch"),
     "engine.canvas": ("Canvas",),
@@ -40,7 +40,7 @@ _WHERE = {
     "engine.run": ("Run", "Step"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
-    "imaging.images": ("read_image", "to_png"),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_png"),
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
     "language.nodes": ("read_yaml",),
@@ -58,14 +58,16 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Encoder",
     "FetchError",
+    "ImageFile",
     "Loss",
     "Observer",
     "Output",
+    "Picture",
     "PictureFile",
     "Pixels",
+    "Plan",
     "Registry",
     "Result",
     "Run",

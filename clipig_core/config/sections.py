@@ -5,12 +5,16 @@ These classes are the only place where the parameters of core are declared.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from clipig_core.extension.kinds import KINDS, Stands
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import File, Floats3, Ints2, Param
 from clipig_core.language.schedule import FrameTime
+from clipig_core.language.types import Pattern, Type
 
 Groups = Mapping[str, tuple[str, ...]]
 Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
@@ -18,6 +22,34 @@ End = Annotated[FrameTime, Param("Last moment: an epoch (int), a ratio of the ru
 Active = Annotated[bool, Param("false switches this part off.")]
 Weight = Annotated[float, Param("Factor of the loss; negative weights push away.")]
 ALWAYS = (FrameTime(0.0), FrameTime(1.0))
+
+
+Device = Pattern("auto, cpu, cuda, cuda:1 or mps", r"auto|cpu|mps|cuda(?::\d+)?")
+
+
+def split_output(output: str) -> tuple[Path, str]:
+    """The directory of an output, and the name without ending; empty if it is only a directory.
+
+    Raises:
+        ValueError: it is neither a directory nor a `.png` filename.
+    """
+    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
+    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
+        return Path(path), ""
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
+    return Path(path).parent, Path(path).stem
+
+
+class OutputPath(Type):
+    """Where the picture goes."""
+
+    name = "a directory, ending with '/', or a '.png' file"
+
+    def read(self, node: Node) -> str:
+        output = str(super().read(node))
+        split_output(output)
+        return output
 
 
 class Settings:
@@ -29,7 +61,9 @@ class Settings:
         "learnrate_scale": ("time", "resolution"),
     }
     verbose: Annotated[int, Param("0 errors only, 1 progress, 2 statistics.", min=0, max=2)] = 2
-    output: Annotated[str, Param("A directory, ending with '/', or a filename ending with '.png'.")] = "./"
+    output: Annotated[str, OutputPath(), Param("A directory, ending with '/', or a filename ending with '.png'.")] = (
+        "./"
+    )
     snapshot_interval: Annotated[
         int | float, Param("Saves the picture every so many epochs (int) or seconds (float); 0 never.", min=0)
     ] = 20.0
@@ -39,7 +73,7 @@ class Settings:
     interpolation: Annotated[
         Literal["cubic", "linear", "nearest"], Param("Filter for resizing the picture when its resolution changes.")
     ] = "cubic"
-    device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
+    device: Annotated[str, Device, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         Param(

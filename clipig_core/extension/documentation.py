@@ -14,7 +14,7 @@ from clipig_core.errors import InputError, Place, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
 from clipig_core.language.nodes import Node, read_yaml
-from clipig_core.language.params import Declaration, File
+from clipig_core.language.params import Declaration
 from clipig_core.language.schedule import FrameTime
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def _parameter(declaration: Declaration) -> dict[str, Any]:
         "max": declaration.param.max,
         "above": declaration.param.above,
         "lengths": declaration.lengths,
-        "choices": declaration.scalar if isinstance(declaration.scalar, tuple) else declaration.words,
-        "variables": declaration.variables if declaration.numeric else (),
+        "choices": declaration.type.words,
+        "variables": declaration.variables if declaration.type.numeric else (),
         "doc": declaration.param.doc,
     }
 
@@ -218,14 +218,11 @@ def example_value(component: Component) -> str:
 
 def _allowed(declaration: Declaration) -> Any:
     """A value for a parameter that has no default."""
-    scalar, bounds = declaration.scalar, declaration.param
-    others = {bool: True, str: "some text", File: "my-file.png", list: []}
-    if isinstance(scalar, tuple) or scalar in others:
-        return scalar[0] if isinstance(scalar, tuple) else others[scalar]
+    bounds, plain_one = declaration.param, declaration.type.example()
     above = None if bounds.above is None else math.floor(bounds.above) + 1
-    for number in (1, bounds.min, bounds.max, above):
+    for number in (plain_one, bounds.min, bounds.max, above):
         if number is not None:
             with contextlib.suppress(InputError):
                 declaration.convert(Node.of(number, Place("example")))
                 return number
-    return 1
+    return plain_one

@@ -20,6 +20,7 @@ from clipig_core.errors import ClipigError, InputError, Place, PluginError, Prob
 from clipig_core.extension import hooks
 from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
 from clipig_core.language.params import Declaration, File, Param
+from clipig_core.language.types import TYPES
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
@@ -313,7 +314,7 @@ class Registry:
             default = None
             with contextlib.suppress(LookupError):
                 default = self.default(kind.name)
-            found[kind.key] = Declaration(kind.key, str, (), False, default, Param(kind.meaning))
+            found[kind.key] = Declaration(kind.key, TYPES[str], (), False, default, Param(kind.meaning))
         return found
 
     def spellings(self, component: Component) -> list[str]:

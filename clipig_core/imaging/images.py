@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from functools import cached_property
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor
 
 from clipig_core.downloads import FetchError, fetch
 from clipig_core.errors import InputError, RunError
+from clipig_core.imaging.resample import resample
+from clipig_core.language.types import File, Files, Param
 
 MAX_PIXELS = 150_000_000  # Pillow's own limit is a little above
 MAX_DOWNLOAD = 100_000_000
@@ -41,6 +45,38 @@ def read_image(location: str) -> Tensor:
             reason = "it is not an image in a format that Pillow reads"
         raise InputError(f"cannot read the image '{location}': {reason}") from None
     return pixels.expand(3, -1, -1).contiguous()
+
+
+class ImageFile(File):
+    """An image file, which is read once, when its pixels are asked for."""
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """[3, H, W] in [0, 1].
+
+        Raises:
+            InputError: as `read_image`.
+        """
+        return read_image(self)
+
+    def resized(self, width: int, height: int) -> Tensor:
+        """[3, height, width] in [0, 1], stretched if the shape is another."""
+        return resample(self.pixels[None], width, height)[0].clamp(0, 1)
+
+
+class _Pictures(Files):
+    name = "path or URL of an image"
+
+    def finish(self, item: Any, param: Param) -> ImageFile:
+        del param
+        return ImageFile(item)
+
+    def example(self) -> str:
+        return "my-photo.jpg"
+
+
+Picture = Annotated[ImageFile, _Pictures()]
+"""For annotations: `Annotated[Picture, Param("What is laid over.")]`; the component gets an `ImageFile`."""
 
 
 def _decode(path: Path) -> Tensor:

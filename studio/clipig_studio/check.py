@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clipig_core import ClipigError, InputError, kit
 
 if TYPE_CHECKING:
-    from clipig_core.kit import Config, Registry
+    from clipig_core.kit import Plan, Registry
 
 NAME = "config.yaml"
 """How messages call what is in the editor."""
@@ -57,20 +57,18 @@ class Checker:
         return [{"name": name, "text": f"look: {name}\nvars:\n  text: fox\n"} for name in self.registry.names("look")]
 
 
-def read(text: str, registry: Registry) -> Config:
-    """The checked config of a text. Loads torch.
+def read(text: str, registry: Registry) -> Plan:
+    """The plan of the config in a text. Loads torch.
 
     Raises:
         ClipigError: it is wrong.
     """
-    config = kit.read([kit.read_yaml(text, NAME)], {}, registry)
-    config.bind()
-    return config
+    return kit.read([kit.read_yaml(text, NAME)], {}, registry)
 
 
-def name_of(config: Config) -> str:
+def name_of(plan: Plan) -> str:
     """A name for files: what is wanted first, as `red-fox` for `Red fox!`."""
-    wanted = [str(feature.source.values["value"].source) for target in config.targets for feature in target.features]
+    wanted = [str(feature.source.values["value"].source) for target in plan.targets for feature in target.features]
     return re.sub(r"[^\w]+", "-", wanted[0].lower() if wanted else "").strip("-")[:60] or "picture"
 
 

@@ -91,7 +91,7 @@ class Work:
         self.worker, self.job, self.text = worker, job, text
         self.paused = False
         self.undos: list[tuple[str, Any, Any]] = []
-        """Of each change: the config before it, as text and checked, and the state of the run."""
+        """Of each change: the config before it, its plan, and the state of the run."""
 
     def send(self, event: str, **content: Any) -> None:
         self.worker.send(event, job=self.job, **content)
@@ -99,13 +99,13 @@ class Work:
     def run(self) -> None:
         from clipig_studio.view import View
 
-        config = read(self.text, self.worker.registry)
-        output = kit.Output.claim("./", name_of(config))
+        plan = read(self.text, self.worker.registry)
+        output = kit.Output.claim("./", name_of(plan))
         self.send("begin", picture=output.image.name)
-        picture = kit.PictureFile(output, config.constant("snapshot_interval"))
+        picture = kit.PictureFile(output, plan.settings.fixed.snapshot_interval)
         try:
-            others = kit.outputs(config, output.image.with_suffix(""))
-            self.current = kit.Run(config)
+            others = kit.outputs(plan, output.image.with_suffix(""))
+            self.current = kit.Run(plan)
             self.view = View(self.send)
             self.send("state", state="running")
             result = kit.execute(self.current, [self.view, picture, *others], self.between)
@@ -148,7 +148,7 @@ class Work:
 
     def change(self, text: str) -> None:
         """Go on with another config; a refusal changes nothing."""
-        before = (self.text, self.current.config, copy.deepcopy(self.current.state_dict()))
+        before = (self.text, self.current.plan, copy.deepcopy(self.current.state_dict()))
         try:
             lost = self.current.change(read(text, self.worker.registry))
         except Exception as error:  # the run is as it was
@@ -160,8 +160,8 @@ class Work:
     def undo(self) -> None:
         """Back to the config before the last change, and to the picture that was there."""
         if self.undos:
-            self.text, config, state = self.undos.pop()
-            self.current.change(config, state)
+            self.text, plan, state = self.undos.pop()
+            self.current.change(plan, state)
             self._changed("undone")
 
     def _changed(self, note: str) -> None:

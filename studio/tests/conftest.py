@@ -43,7 +43,7 @@ class Pages:
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+        page.on("console", lambda line: self.complaints.extend([line.text] * (line.type == "error")))
         page.goto(f"http://{studio.host}/")
         page.locator(".cm-content").wait_for()
         page.locator(".folder", has_text=studio.folder.name).wait_for()
