@@ -89,9 +89,9 @@ class Studio:
         return StreamingResponse(self.session.events.stream(), media_type="text/event-stream")
 
     async def frame(self, request: Request) -> Response:
-        frame = self.session.frames.get(request.path_params["number"])
-        if frame is None:
-            raise RefusalError("this frame is not there any more", 404)
+        frame = self.session.frame(request.path_params["number"])
+        if not frame:
+            raise RefusalError("there is no such frame", 404)
         return Response(frame, media_type="image/webp")
 
     async def schema(self, _: Request) -> Response:

@@ -41,8 +41,10 @@ class Pictures:
         found = {}
         for path in self.folder.glob("*.png"):
             if path.is_file() and not path.is_symlink() and (status := path.stat()).st_size:
-                key = hashlib.sha256(f"{path.name}\0{status.st_mtime_ns}".encode()).hexdigest()[:16]
-                picture = self._known.get(key) or read(key, path, status.st_mtime)
+                key = hashlib.sha256(path.name.encode()).hexdigest()[:16]
+                picture = self._known.get(key)
+                if not picture or picture.time != status.st_mtime:
+                    picture = read(key, path, status.st_mtime)
                 if picture:
                     found[key] = picture
         self._known = dict(sorted(found.items(), key=lambda item: -item[1].time)[:MOST])

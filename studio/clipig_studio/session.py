@@ -85,6 +85,12 @@ class Session:
     def summaries(self) -> list[dict[str, Any]]:
         return [job.summary() for job in self.jobs.values()]
 
+    def frame(self, number: str) -> bytes:
+        """A frame by its number, the newest one if it is not there any more; empty if it never was."""
+        newest = next(reversed(self.frames), "")
+        old = number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest or 0)
+        return self.frames.get(newest if old and number not in self.frames else number, b"")
+
     @property
     def running(self) -> Job | None:
         return self.job if self.job and self.job.state not in ENDED else None

@@ -5,6 +5,7 @@ import uPlot from "uplot";
 import { type Point, job } from "./state";
 
 const HEIGHT = 150;
+const EPOCHS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 const COLORS = ["--accent", "--blue", "--green", "--orange", "--violet", "--quiet"];
 
 const isLoss = (name: string) => name === "loss" || name.endsWith("(loss)");
@@ -41,7 +42,7 @@ function make(parent: HTMLElement, names: string[], first: uPlot.AlignedData): u
       width: parent.clientWidth || 300,
       height: HEIGHT,
       scales: { x: { time: false } },
-      axes: [{ ...axis, size: 28 }, { ...axis, size: 46 }],
+      axes: [{ ...axis, size: 28, incrs: EPOCHS }, { ...axis, size: 46 }],
       series: [{ label: "epoch" }, ...series],
       cursor: { drag: { x: true, y: false } },
     },

@@ -29,8 +29,11 @@ const STATES: Record<Summary["state"], string> = {
   failed: "failed",
 };
 
-const duration = (seconds: number) =>
-  seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
 
 export async function open(given: Promise<string | undefined>) {
   const text = await given;
@@ -224,7 +227,7 @@ export function Gallery() {
               title={picture.made ? "Open its config" : "It holds no config"}
               onClick={() => open(openPicture(picture.id))}
             >
-              <img src={`/picture/${picture.id}/thumbnail`} alt="" loading="lazy" width={picture.size[0]} height={picture.size[1]} />
+              <img src={`/picture/${picture.id}/thumbnail?${picture.time}`} alt="" loading="lazy" width={picture.size[0]} height={picture.size[1]} />
               <span>{picture.name}</span>
             </button>
             <a href={`/picture/${picture.id}/image`} target="_blank" rel="noreferrer" aria-label={`${picture.name} in full size`}>

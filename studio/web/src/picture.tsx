@@ -33,7 +33,7 @@ function follow(canvas: HTMLCanvasElement) {
       draw(canvas, image, mode.value);
       canvas.dataset.frame = String(number);
     } catch {
-      // it is not there any more; the next one is on its way
+      // the studio has ended, or was started anew
     }
     shown = number;
     loading = false;

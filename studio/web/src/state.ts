@@ -46,6 +46,7 @@ export interface Problem {
 export interface Picture {
   id: string;
   name: string;
+  time: number;
   size: [number, number];
   made: boolean;
 }
