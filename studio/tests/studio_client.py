@@ -112,7 +112,7 @@ class Studio:
             if found["state"] in ("done", "stopped", "failed"):
                 break
             time.sleep(0.05)
-        raise AssertionError(f"job {job} is not {states}: {self.snapshot()}")
+        raise AssertionError(f"job {job} is not {states}: {self.snapshot()['jobs']}")
 
     def until(self, epoch: int, seconds: float = 120) -> Any:
         """What runs, once it has shown an epoch."""
@@ -122,7 +122,7 @@ class Studio:
             if job and job["step"].get("epoch", 0) >= epoch:
                 return job
             time.sleep(0.05)
-        raise AssertionError(f"epoch {epoch} did not come")
+        raise AssertionError(f"epoch {epoch} did not come: {self.snapshot()['jobs']}")
 
     @property
     def worker(self) -> int:
