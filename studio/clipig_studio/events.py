@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 KEPT = 200
@@ -83,11 +83,10 @@ class Curve:
         self.most, self.stride, self._count = most, 1, 0
         self.points: list[dict[str, Any]] = []
 
-    def add(self, epoch: int, values: dict[str, float]) -> None:
-        """Take in a point; a value that is not finite is None."""
+    def add(self, epoch: int, values: Mapping[str, float | None]) -> None:
+        """Take in a point."""
         if self._count % self.stride == 0:
-            finite = {name: value if abs(value) < 1e30 else None for name, value in values.items()}
-            self.points.append({"epoch": epoch, "values": finite})
+            self.points.append({"epoch": epoch, "values": values})
         self._count += 1
         if len(self.points) > self.most:
             self.points, self.stride = self.points[::2], 2 * self.stride

@@ -71,6 +71,8 @@ class Guard:
             check_body(scope, headers)
             if self.logs_in(scope):
                 return await self.welcome(secured)
+            if headers.get(b"sec-fetch-site", [b"none"])[0] not in (b"same-origin", b"none"):
+                raise RefusedError(403, "This request comes from another site.")
             if not self.known(headers):
                 raise RefusedError(401, LOGIN)
         except RefusedError as refusal:
@@ -87,8 +89,6 @@ class Guard:
         origin, own = headers.get(b"origin", []), [b"http://" + host[0].lower()]
         if origin != own and (origin or scope["method"] == "POST"):
             raise RefusedError(403, "This request comes from another page.")
-        if headers.get(b"sec-fetch-site", [b"none"])[0] not in (b"same-origin", b"none"):
-            raise RefusedError(403, "This request comes from another site.")
 
     def known(self, headers: dict[bytes, list[bytes]]) -> bool:
         """Whether the cookie holds the token."""
@@ -111,9 +111,9 @@ class Guard:
         return True
 
     async def welcome(self, send: Send) -> None:
-        """To the page, without the token in the address."""
+        """To the page, without the token in the address; not by a redirect, on which a strict cookie would not go."""
         cookie = f"{self.cookie}={self._session}; Path=/; HttpOnly; SameSite=Strict"
-        await answer(send, 303, "", {"location": "/", "set-cookie": cookie})
+        await answer(send, 200, onward("/"), {"content-type": "text/html; charset=utf-8", "set-cookie": cookie})
 
 
 def check_body(scope: Scope, headers: dict[bytes, list[bytes]]) -> None:
@@ -131,6 +131,11 @@ def check_body(scope: Scope, headers: dict[bytes, list[bytes]]) -> None:
         raise RefusedError(411, "The length of a body has to be said.")
     if int(length[0]) > MAX_BODY[kind[0].lower()]:
         raise RefusedError(413, "This is too large for the studio.")
+
+
+def onward(address: str) -> str:
+    """A page that leads to another one."""
+    return f'<!doctype html><meta http-equiv="refresh" content="0; url={address}"><a href="{address}">clipig studio</a>'
 
 
 async def answer(send: Send, status: int, text: str, headers: dict[str, str] | None = None) -> None:

@@ -7,13 +7,14 @@ import os
 import socket
 import webbrowser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 import uvicorn
 
 from clipig_studio.app import Studio
-from clipig_studio.guard import Guard
+from clipig_studio.guard import Guard, onward
 
 if TYPE_CHECKING:
     from clipig_core.kit import Registry
@@ -53,11 +54,18 @@ def serve(folder: Path, port: int, opens: bool, registry: Registry) -> None:
         address = f"http://{HOST}:{port}/?token={guard.ticket}"
         click.echo(address)
         click.echo("This address works once. Ctrl-C ends the studio.", err=True)
-        if opens:
-            webbrowser.open(address)
         server = Server(uvicorn.Config(guard, **options()), studio)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), TemporaryDirectory(prefix="clipig-studio-") as private:
+            if opens:
+                show(address, Path(private))
             server.run(sockets=[listening])
+
+
+def show(address: str, private: Path) -> None:
+    """Open an address in the browser, by a file that only its owner reads, as all users see how commands are called."""
+    way = private / "open.html"
+    way.write_text(onward(address))
+    webbrowser.open(way.as_uri())
 
 
 def options() -> dict[str, Any]:

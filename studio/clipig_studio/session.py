@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import multiprocessing
 import signal
 import threading
@@ -225,8 +226,9 @@ class Session:
         self.frames[str(job.frame)] = frame
         self.frames.pop(str(job.frame - FRAMES), None)
         if values is not None:
-            job.curve.add(numbers["epoch"], values)
-            job.step = {**numbers, "values": values}
+            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}  # as JSON has it
+            job.curve.add(numbers["epoch"], finite)
+            job.step = {**numbers, "values": finite}
         self.events.publish("step", {"job": job.id, "frame": job.frame, **({"step": job.step} if numbers else {})})
 
     def on_changed(self, job: Job, epoch: int, text: str, note: str, undo: int) -> None:

@@ -59,7 +59,7 @@ class Studio:
 
     def login(self) -> None:
         answer = self.ask("GET", self.url.removeprefix(f"http://{self.host}"))
-        assert answer.status == 303
+        assert answer.status == 200
         self.cookie = answer.headers["set-cookie"].partition(";")[0]
 
     def raw(self, content: bytes) -> Answer:

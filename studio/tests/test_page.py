@@ -13,6 +13,8 @@ from conftest import Pages
 from playwright.sync_api import expect
 from studio_client import Studio, config, started
 
+from clipig_studio.guard import onward
+
 PICTURES = os.environ.get("STUDIO_PICTURES")
 """Where screenshots go that the documentation shows; nowhere if it is not set."""
 
@@ -46,6 +48,18 @@ def state(page: Any) -> Any:
 def stop(page: Any) -> None:
     button(page, "Stop").click()
     expect(state(page)).to_have_text("stopped")
+
+
+def test_the_browser_is_led_to_the_page_and_the_token_is_gone(tmp_path: Path, pages: Pages) -> None:
+    with started(tmp_path) as studio:
+        (tmp_path / "open.html").write_text(onward(studio.url))
+        page = pages.browser.new_page()
+        page.goto((tmp_path / "open.html").as_uri())
+        page.locator(".folder", has_text=tmp_path.name).wait_for()
+        assert page.url == f"http://{studio.host}/"
+        page.reload()
+        page.locator(".folder", has_text=tmp_path.name).wait_for()
+        page.close()
 
 
 def test_a_typo_is_told_at_its_line(studio: Studio, pages: Pages) -> None:
@@ -255,8 +269,8 @@ def test_a_phone_shows_everything(studio: Studio, pages: Pages) -> None:
     page = pages.open(studio, viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
     write(page, config("snail", epochs=90_000))
     button(page, "Run").tap()
+    page.locator(".plot .u-legend", has_text="snail").wait_for()
     page.locator("canvas[data-frame]").wait_for()
-    page.locator(".plot").first.wait_for()
     button(page, "Tiles").tap()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator(".run").scroll_into_view_if_needed()

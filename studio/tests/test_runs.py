@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 from studio_client import Studio, config, started
 
+from clipig_studio.events import Curve, encode
+from clipig_studio.session import Job, Session
+
 
 def test_a_run_leaves_a_picture_that_can_be_opened_again(studio: Studio) -> None:
     job = studio.run(config("fox", epochs=12))
@@ -187,6 +190,15 @@ def test_a_link_in_the_folder_is_no_picture(studio: Studio, tmp_path: Path) -> N
     assert not {"link", "broken"} & {one["name"] for one in studio.ask("GET", "/pictures").json}
 
 
+def test_numbers_that_are_not_finite_reach_pages_as_none(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.job = session.jobs[1] = Job(1, "x", "")
+    values = {"loss": float("nan"), "x": float("inf"), "y": 1.0}
+    session.receive({"event": "step", "job": 1, "frame": b"", "epoch": 1, "values": values})
+    encode("snapshot", session.snapshot())
+    assert session.job.step["values"] == {"loss": None, "x": None, "y": 1.0}
+
+
 @pytest.mark.parametrize("port", ["-1", "70000", "x"])
 def test_a_wrong_port_is_refused(port: str) -> None:
     from click.testing import CliRunner
@@ -210,13 +222,10 @@ def test_a_port_that_is_taken_is_a_sentence(studio: Studio, tmp_path: Path) -> N
 
 
 def test_events_and_curves_stay_small() -> None:
-    from clipig_studio.events import Curve, encode
-
     curve = Curve(most=100)
     for epoch in range(10_000):
-        curve.add(epoch, {"loss": float("nan") if epoch == 0 else float(epoch)})
+        curve.add(epoch, {"loss": float(epoch)})
     epochs = [point["epoch"] for point in curve.points]
     assert len(epochs) <= 100
     assert {later - sooner for sooner, later in itertools.pairwise(epochs)} == {curve.stride}
-    assert curve.points[0]["values"] == {"loss": None}
     assert json.loads(encode("step", {"a": "x\ny"}).split(b"data: ")[1]) == {"a": "x\ny"}
