@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipig_core.config import Document, Plan, Use, check, choice, read
     from clipig_core.config.differences import ABSENT, Difference, differences
+    from clipig_core.config.json_schema import json_schema
     from clipig_core.config.keys import Key, keys
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.files import Output, save
     from clipig_core.runner.forecast import Forecast, forecast
     from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
     from clipig_core.runner.provenance import as_yaml, plan_files, provenance
 
 _WHERE = {
@@ -53,6 +55,7 @@ _WHERE = {
         "Difference",
         "differences",
     ),
+    "config.json_schema": ("json_schema",),
     "config.keys": (
         "Key",
         "keys",
@@ -153,6 +156,7 @@ _WHERE = {
         "forecast",
     ),
     "runner.outputs": ("outputs",),
+    "runner.picture": ("PictureFile",),
     "runner.provenance": (
         "as_yaml",
         "plan_files",
@@ -183,6 +187,7 @@ __all__ = [
     "Observer",
     "Output",
     "Picture",
+    "PictureFile",
     "Pixels",
     "Place",
     "Plan",
@@ -213,6 +218,7 @@ __all__ = [
     "find_precision",
     "fit",
     "forecast",
+    "json_schema",
     "keys",
     "lazy",
     "names_of",

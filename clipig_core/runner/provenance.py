@@ -45,6 +45,7 @@ def heading(run: Run, image: Tensor) -> str:
         f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
         f"with {versions}, on {run.device}, {str(run.dtype).removeprefix('torch.')}",
         f"seed {run.plan.seed}, {run.done} of {run.total} epochs, {run.seconds:.1f} s",
+        *(f"until epoch {epoch} with another config than this" for epoch in run.changes[-1:]),
         *summary(run, image),
     ]
     return "".join(f"# {printable(line)}\n" for line in lines)
