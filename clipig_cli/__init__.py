@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.run import run
+from clipig_cli.run import go_on, run
 from clipig_core import hookimpl
 from clipig_core.errors import ClipigError, InputError, printable, printable_lines
 from clipig_core.extension.kinds import COMMAND
@@ -78,8 +78,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipig", prog_name="clipig")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
+    ctx.meta["clipig.go_on"] = go_on  # for the commands of plugins
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 cli.add_command(run)

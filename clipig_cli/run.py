@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError, printable, printable_lines
+from clipig_core.errors import ClipigError, InputError, Place, printable, printable_lines
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
+    from clipig_core.engine.run import Run
+    from clipig_core.extension.registry import Component, Registry
+    from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
 
@@ -40,6 +43,15 @@ class _Run(click.Command):
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
+@click.option(
+    "--out",
+    "outputs",
+    multiple=True,
+    metavar="OUTPUT",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
+)
+@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
+@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
 @click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
@@ -58,6 +70,9 @@ def run(
     repeat: int,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    checkpoint: bool,
+    preview: bool,
     allow_private: bool,
     **options: str | None,
 ) -> None:
@@ -70,6 +85,7 @@ def run(
     \b
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
+    clipig run fox.yaml --out video.mp4 --out log
     """
     from clipig_core.config import read, split_output
     from clipig_core.extension.registry import Registry
@@ -92,17 +108,19 @@ def run(
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with Interrupts() as interrupts:
+        sources: list[str | Node] = [*configs, *map(output_document, outputs + checkpoint * ("checkpoint",))]
         with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
-            plan = read(configs, given, Registry(), [pair(change, "--set") for change in changes])
+            registry = Registry()
+            watching = found(registry, "preview") if preview else None
+            plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
         if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
             raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            if not make(one, stem, interrupts):
+            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
+            if not make(one, name, interrupts, watching):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -114,18 +132,51 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name.strip(), value
 
 
+def output_document(text: str) -> Node:
+    """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
+    from clipig_core.language.nodes import Node, read_yaml
+
+    place = Place(f"--out {text}")
+    short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)
+    node = read_yaml(f"{short[1]}: {{format: {short[2]}}}" if short else text, str(place))
+    return Node({"outputs": Node([node], place)}, place, {"outputs": place})
+
+
+def found(registry: Registry, name: str) -> Component:
+    """An output of this name.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    try:
+        return registry.find("output", name)
+    except LookupError as error:
+        raise InputError(str(error.args[0])) from None
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
-    """Make one picture; False if it was interrupted."""
+def make(
+    plan: Plan,
+    stem: str,
+    interrupts: Interrupts,
+    watching: Component | None = None,
+    again: Path | None = None,
+    begin: Callable[[Run], None] = lambda _: None,
+) -> bool:
+    """Make one picture; False if it was interrupted.
+
+    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
+    one more output, and `begin` is called with the run before its first epoch.
+    """
     from clipig_cli.progress import ProgressBar, say
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
     from clipig_core.runner.files import Output
-    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.outputs import outputs, written
     from clipig_core.runner.picture import PictureFile
 
     settings = plan.settings.fixed
@@ -133,17 +184,25 @@ def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
     logging.basicConfig(format="%(message)s", level=level, force=True)
     for handler in logging.getLogger().handlers:
         handler.addFilter(harmless)
-    output = Output.claim(settings.output, stem)
+
+    def beside(path: Path) -> list[Path]:
+        return written(outputs(plan, path))
+
+    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
         with contextlib.redirect_stdout(sys.stderr):
             others = outputs(plan, output.image.with_suffix(""))
+            if watching:
+                others.append(watching.function(output.image.with_suffix("")))
             run = Run(plan)
+            begin(run)
             interrupts.after_the_epoch()
             if others:
                 output.make_folder()
-            observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
+            # What is said in the end comes below the preview, and after the picture is saved.
+            observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
             result = execute(run, observers, lambda: interrupts.received)
         if picture.output.saved:
             if settings.verbose:
@@ -156,6 +215,12 @@ def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
         return not result.stopped
     finally:
         picture.close()
+
+
+def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
+    with Interrupts() as interrupts:
+        return make(plan, image.stem, interrupts, again=image, begin=begin)
 
 
 def put(path: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipig_core.config.check import check
-from clipig_core.config.document import LISTS, document, filled_in, merge, override
+from clipig_core.config.check import check, choice
+from clipig_core.config.document import LISTS, Document, document, filled_in, merge, override
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.sections import (
     CHOICES,
@@ -18,6 +18,7 @@ from clipig_core.config.sections import (
     Feature,
     Finish,
     Init,
+    Outputs,
     Settings,
     Stage,
     Target,
@@ -32,10 +33,12 @@ __all__ = [
     "PARTS",
     "Constraint",
     "ConstraintPlan",
+    "Document",
     "Feature",
     "FeaturePlan",
     "Finish",
     "Init",
+    "Outputs",
     "Plan",
     "Section",
     "Settings",
@@ -45,6 +48,7 @@ __all__ = [
     "TargetPlan",
     "Use",
     "check",
+    "choice",
     "document",
     "filled_in",
     "merge",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
-from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Component, Registry
@@ -32,6 +32,20 @@ def check(document: Node, registry: Registry) -> Plan:
         made = planner.plan(document)
         raise_all(planner.problems)
     return made if made.settings.fixed.seed is not None else made.with_seed()
+
+
+def choice(kind: str, node: Node, registry: Registry) -> Use:
+    """A component outside of any config: a name, or one name with parameters, as a choice of the run is written.
+
+    Raises:
+        InputError: there is none of this name, or its parameters are wrong.
+    """
+    planner = _Planner(registry, imports=True)
+    uses = planner.listed(registry.kinds[kind], node)
+    if not planner.problems and len(uses) != 1:
+        planner.problem(f"{len(uses)} names are given", node.place, "expected a name, or one name with parameters")
+    raise_all(planner.problems)
+    return uses[0]
 
 
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
@@ -102,9 +116,12 @@ class _Planner:
         return Section(self.values(node, self.declared(section), also))
 
     def declared(self, section: type) -> dict[str, Declaration]:
-        """The parameters of a section, whose expressions may call the functions of plugins."""
-        functions = self.registry.functions
-        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
+        """The parameters of a section."""
+        return self.functional(declarations(section))
+
+    def functional(self, params: Mapping[str, Declaration]) -> dict[str, Declaration]:
+        """Parameters whose expressions may call the functions of plugins."""
+        return {name: replace(one, functions=self.registry.functions) for name, one in params.items()}
 
     def mapping(self, node: Node, what: str) -> Node:
         if isinstance(node.value, dict):
@@ -159,11 +176,14 @@ class _Planner:
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
         self.epochs(settings.values)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
-        chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
+        shared = any(target.features and not target.model for target in targets)  # else nobody asks the run's model
+        chosen = {key: self.choice(kind, node, shared or kind is not MODEL) for key, kind in choices.items()}
         stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
-        listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        listed = {
+            key: [replace(use, section=self.own(use)) for use in self.uses(kind, node)] for key, kind in lists.items()
+        }
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Plan(settings, init, chosen_uses, targets, stages, finish, listed)
 
@@ -172,18 +192,18 @@ class _Planner:
         if first and end and first.fixed >= end.fixed:
             self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
-    def default(self, kind: Kind, place: Place) -> Node | None:
-        """The name that is taken where none is written; a problem if the kind needs one and no plugin declares it."""
+    def default(self, kind: Kind, place: Place, used: bool = True) -> Node | None:
+        """The name that is taken where none is written; a problem if one is needed and no plugin declares it."""
         try:
             return Node(self.registry.default(kind.name), DEFAULT)
         except LookupError as error:
-            if kind.required:
+            if kind.required and used:
                 self.problem(str(error.args[0]), place, f"write '{kind.key}: ...'")
             return None
 
-    def choice(self, kind: Kind, parent: Node) -> Use | None:
+    def choice(self, kind: Kind, parent: Node, used: bool = True) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
-        node = parent.value.get(kind.key) or self.default(kind, parent.place)
+        node = parent.value.get(kind.key) or self.default(kind, parent.place, used)
         if node is None:
             return None
         if isinstance(node.value, str):
@@ -274,10 +294,14 @@ class _Planner:
         return found
 
     def constraint(self, use: Use) -> ConstraintPlan:
-        own, params = self.declared(Constraint), use.node
+        return ConstraintPlan(use, self.own(use))
+
+    def own(self, use: Use) -> Section[Any]:
+        """What core adds to the parameters of a component."""
+        own, params = self.functional(use.component.contract.inside()), use.node
         given = params.value if isinstance(params.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-        return ConstraintPlan(use, Section(self.values(mine, own)))
+        return Section(self.values(mine, own))
 
     def stage(self, node: Node, section: type[S], where: str) -> StagePlan[S]:
         own = self.declared(section)

@@ -58,6 +58,8 @@ class Use:
     name: str
     node: Node
     values: Values = field(default_factory=dict)
+    section: Section[Any] = field(default_factory=lambda: Section({}))
+    """What core adds to its parameters, if it stands in a list of the run."""
 
     def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
         """The plain values of its parameters for the present variables."""
@@ -69,7 +71,7 @@ class Use:
         return {name: value.fixed for name, value in self.values.items()}
 
     def dump(self) -> dict[str, Any]:
-        return {name: value.source for name, value in self.values.items()}
+        return {name: value.source for name, value in self.values.items()} | self.section.dump()
 
     def choice(self) -> Any:
         """As a choice is written: the name, or the name with parameters."""

@@ -200,6 +200,16 @@ class Constraint:
     end: End = ALWAYS[1]
 
 
+class Outputs:
+    """What core adds to the parameters of every output."""
+
+    VARIABLES: ClassVar[Groups] = {"when": ("time", "resolution", "learnrate", "run")}
+    when: Annotated[bool, Param("Whether an epoch is shown to it; an expression chooses moments.")] = True
+    name: Annotated[
+        str, Param("Stands in the names of its files, behind that of the picture: 'slow' makes demo-slow of demo.")
+    ] = ""
+
+
 class Finish:
     """One step after the last epoch: transforms that change what is saved."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from clipig_core.engine.state import whole
 from clipig_core.engine.targets import TargetResult, TermResults
 
 if TYPE_CHECKING:
@@ -83,6 +85,34 @@ class Statistics:
             found = self.targets.setdefault((result.index, result.name), {})
             for terms in result.terms:
                 _add(found, (terms.kind, terms.columns), _Sums.of(terms, result))
+
+    def state_dict(self) -> list[Any]:
+        """The sums, as lists, numbers and tensors; these are not copies."""
+        return [
+            [index, name, kind, [list(column) for column in columns], one.sums, one.low, one.high, one.epochs]
+            for (index, name), found in self.targets.items()
+            for (kind, columns), one in found.items()
+        ]
+
+    def load_state_dict(self, state: Sequence[Sequence[Any]], device: torch.device) -> None:
+        """Take over the sums of another run.
+
+        Raises:
+            ValueError: they are none.
+        """
+        self.targets = {}
+        for index, name, kind, columns, *tensors, epochs in state:
+            count = len(columns)
+            whole(index, *(number for number, _ in columns), least=0)
+            whole(epochs)
+            names = [name, *(text for _, text in columns)]
+            if kind not in ("feature", "constraint") or not all(isinstance(text, str) for text in names):
+                raise ValueError("the statistics are of something unknown")
+            if [list(one.shape) for one in tensors] != [[5, count], [count], [count]]:
+                raise ValueError("the statistics have other sizes than they should")
+            sums, low, high = (one.to(device, torch.float32, copy=True) for one in tensors)
+            key = (kind, tuple((number, text) for number, text in columns))
+            self.targets.setdefault((index, name), {})[key] = _Sums(sums, low, high, epochs)
 
     def rows(self) -> list[Row]:
         """One for each feature and constraint that took part; features first."""

@@ -407,6 +407,7 @@ OUTPUT = Kind(
     meaning="What is written beside the picture.",
     leading=("target_file",),
     returns=("begin", "step", "end"),
+    section=f"{SECTIONS}:Outputs",
 )
 LOOK = ResourceKind(
     name="look",
@@ -439,9 +440,10 @@ FUNCTION = FunctionKind(
 LAUNCHER = Kind(
     name="launcher",
     plural="launchers",
-    doc="""`launcher(run, jobs, **params) -> iterator of results`: where the jobs of a sweep run.
+    doc="""`launcher(run, jobs, **params) -> iterator of (job, result)`: where the jobs of a sweep run.
 
-    Yields `run(job)` for each of the jobs once, each as soon as it is there, in any order.
+    Yields each of the jobs once, with `run(job)` or the exception that there is instead, as soon as it is there, in any
+    order.
     """,
     leading=("run", "jobs"),
 )

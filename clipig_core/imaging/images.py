@@ -147,18 +147,26 @@ def _cached(url: str) -> Path:
     return path
 
 
-def to_png(image: Tensor, texts: dict[str, str]) -> bytes:
-    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG with text fields.
+def to_image(image: Tensor) -> Image.Image:
+    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as a picture of Pillow.
 
     Raises:
         RunError: some of the values are not finite.
     """
     if not image.isfinite().all():
         raise RunError("the picture has values that are not finite; a smaller learnrate may help")
-    pixels = (image[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray((image[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy())
+
+
+def to_png(image: Tensor, texts: dict[str, str]) -> bytes:
+    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG with text fields.
+
+    Raises:
+        RunError: some of the values are not finite.
+    """
     info = PngImagePlugin.PngInfo()
     for key, text in texts.items():
         info.add_itxt(key, text, zip=True)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", pnginfo=info)
+    to_image(image).save(file, "PNG", pnginfo=info)
     return file.getvalue()

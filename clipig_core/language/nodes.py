@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +16,12 @@ from ruamel.yaml.parser import Parser
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner
 
+from clipig_core.embedded import embedded, is_picture
 from clipig_core.errors import InputError, Place, Problem
 
 MAX_BYTES = 256 * 1024
 MAX_NODES = 20_000  # after aliases are followed, so that nested aliases cannot grow without bound
 MAX_DEPTH = 100
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "seq", "map")
@@ -121,12 +119,10 @@ def read_file(path: str) -> Node:
         if Path(path).is_fifo() and not path.startswith("/dev/"):  # where the shell has those of `<(...)`
             raise InputError(Problem("it is a pipe, in which there may be nothing", Place(path), "pipe it into '-'"))
         with Path(path).open("rb") as file:
-            text: bytes | str = file.read(MAX_BYTES + 1)
-            if text[:8] == PNG_SIGNATURE:
-                text = _config_of_picture(path)
+            text = file.read(MAX_BYTES + 1)
+        return read_yaml(_config_of_picture(path) if is_picture(text[:12]) else text, path)
     except OSError as error:
         raise InputError(Problem(f"cannot read the config: {error.strerror or error}", Place(path))) from None
-    return read_yaml(text, path)
 
 
 def _decoded(text: bytes, source: str) -> str:
@@ -148,15 +144,14 @@ def _config_of_picture(path: str) -> str:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
-            text = image.info.get("clipig")
+        text = embedded(path)
     except UnidentifiedImageError:
         raise InputError(
             Problem("this picture is damaged: a part of it is missing or has changed", Place(path))
         ) from None
-    except (ValueError, Image.DecompressionBombError) as error:
+    except (ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(Problem(f"cannot read the config of this picture: {error}", Place(path))) from None
-    if not isinstance(text, str):
+    if text is None:
         raise InputError(Problem("this picture holds no config; it was not made by clipig", Place(path)))
     return text
 

@@ -167,7 +167,7 @@ class Numbers(Type):
     """Numbers that are finite and within bounds, or expressions that give one."""
 
     numeric = True
-    json = ("number", "string")
+    json: Sequence[str] = ("number", "string")
 
     def __init__(self, name: str, convert: Callable[[Number], Number], words: Sequence[str] = ()) -> None:
         self.convert, self.words = convert, words
@@ -212,7 +212,7 @@ class Flag(Type):
     name = "bool"
     numeric = True
     words = ("yes", "no", "on", "off")
-    json = ("boolean", "string")
+    json: Sequence[str] = ("boolean", "string")
 
     def read(self, node: Node) -> bool | None:
         value = node.value
@@ -260,7 +260,7 @@ class Nested(Type):
 
     name = "nested list"
     lists = True
-    json = ("array", "boolean", "number", "string")
+    json: Sequence[str] = ("array", "boolean", "number", "string")
 
     def read(self, node: Node) -> Any:
         return node.plain_value()
@@ -292,7 +292,7 @@ class Files(Type):
     """Files that are there."""
 
     name = "path or URL of a file"
-    json = ("string",)
+    json: Sequence[str] = ("string",)
 
     def read(self, node: Node) -> File:
         return File.locate(self.text(node), node.place.source)
@@ -308,7 +308,7 @@ class Files(Type):
 class Pattern(Type):
     """Texts of one pattern, which `name` describes."""
 
-    json = ("string",)
+    json: Sequence[str] = ("string",)
 
     def __init__(self, name: str, pattern: str) -> None:
         self.name, self.pattern = name, pattern

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from torch import Tensor
 
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import RunError
 from clipig_core.imaging.images import to_png
+from clipig_core.runner.background import Background, Rhythm
 from clipig_core.runner.execute import Observer, Result
 from clipig_core.runner.files import Output
 from clipig_core.runner.provenance import provenance
@@ -27,51 +26,38 @@ class PictureFile(Observer):
     """
 
     def __init__(self, output: Output, interval: int | float) -> None:
-        self.output, self.interval = output, interval
-        self._thread = ThreadPoolExecutor(1, "picture")
-        self._writing: Future[None] | None = None
-        self._saved = float("-inf")
+        self.output = output
+        self._rhythm = Rhythm(interval)
+        self._snapshots = Background(self._snapshot, room=1)
 
     def begin(self, run: Run) -> None:
         self.run = run
 
     def step(self, step: Step) -> None:
-        if self._due() and not self.run.complete:
-            self._saved = time.monotonic()
-            self._submit(step.image)
+        if self._rhythm.due(self.run.done) and not self.run.complete:
+            image = step.image
+            self._snapshots.put((image, provenance(self.run, image)))
 
     def end(self, result: Result) -> None:
         """Raises RunError if the picture cannot be written where it was wanted."""
-        self._submit(result.image)
-        if self._writing:
-            try:
-                self._writing.result()
-            except RunError as error:
-                self.output = self.output.save_elsewhere(
-                    *self._content(result.image, provenance(self.run, result.image))
-                )
-                raise RunError(f"{error}; the picture is '{self.output.image}'") from None
+        self._snapshots.finish()
+        content = self._content(result.image, provenance(self.run, result.image))
+        try:
+            self.output.save(*content)
+        except RunError as error:
+            self.output = self.output.save_elsewhere(*content)
+            raise RunError(f"{error}; the picture is '{self.output.image}'") from None
 
     def close(self) -> None:
         """Wait for what is being written, and give up the name."""
-        self._thread.shutdown()
+        self._snapshots.finish()
         self.output.release()
 
-    def _due(self) -> bool:
-        if isinstance(self.interval, int):
-            return self.interval > 0 and (self.run.done == 1 or self.run.done % self.interval == 0)
-        return self.interval > 0 and time.monotonic() - self._saved >= self.interval
-
-    def _submit(self, image: Tensor) -> None:
-        if self._writing:
-            try:
-                self._writing.result()
-            except RunError as error:
-                log.warning("a snapshot was lost: %s", error)
-        self._writing = self._thread.submit(self._write, image, provenance(self.run, image))
-
-    def _write(self, image: Tensor, text: str) -> None:
-        self.output.save(*self._content(image, text))
+    def _snapshot(self, snapshot: tuple[Tensor, str]) -> None:
+        try:
+            self.output.save(*self._content(*snapshot))
+        except RunError as error:
+            log.warning("a snapshot was lost: %s", error)
 
     @staticmethod
     def _content(image: Tensor, text: str) -> tuple[bytes, bytes]:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from clipig_core.config import Plan, check, read
-from clipig_core.errors import InputError, Problem
+from clipig_core.config import Document, Plan, check, read
+from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.nodes import Node, read_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
 
@@ -374,6 +374,19 @@ def test_changes_that_lead_nowhere(path: str, value: str, wanted: str, tmp_path:
     text = "epochs: 5\npostproc: []\ntargets: [{name: a, constraints: [blur]}]"
     (problem,) = problems_of(lambda: read_text(tmp_path, text, changes=[(path, value)]))
     assert wanted in str(problem)
+
+
+def test_a_document_can_be_changed_many_times_before_its_variables_are_filled_in() -> None:
+    text = "{vars: {size: red}, targets: [{features: [{text: 'a {{colour}} {{ animal }} in {{size}}'}]}]}"
+    document = Document.read([read_yaml(text, "demo.yaml")], {}, REGISTRY)
+    assert document.variables == {"colour", "animal", "size"}
+    place = Place("words.txt", 7, 1)
+    for animal in ("fox", "owl"):
+        one = document.override("vars.colour", Node("red", place)).override("vars.animal", Node(animal, place))
+        (target,) = check(one.filled(), REGISTRY).targets
+        assert target.features[0].source.node.value == f"a red {animal} in red"
+    (problem,) = problems_of(lambda: document.override("targets.3.weight", Node(1, place)))
+    assert problem.place == place
 
 
 def test_a_look_is_where_a_config_begins(tmp_path: Path) -> None:
