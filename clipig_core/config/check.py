@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from clipig_core.config.origin import advice
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
@@ -145,7 +146,7 @@ class _Planner:
         try:
             found, name = self.registry.resolve(kind.name, name, place.source)
         except LookupError as error:
-            self.problem(str(error.args[0]), place)
+            self.problem(str(error.args[0]), place, advice(place.source, kind.name, name))
             return None
         use = Use(found, name, node)
         return replace(use, values=self.parameters(use, stage)) if self.imports else use

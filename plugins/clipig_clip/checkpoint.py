@@ -27,8 +27,8 @@ def checkpoint(
 ) -> ClipEncoder:
     """A CLIP model from a file: a state dict in OpenAI's format, as .pt or .safetensors.
 
-    Files of OpenAI's models and of open_clip's have the same weights, and do not compute the same. Which it is stands in
-    OpenAI's own files, in the metadata of a .safetensors file (`activation`, `heads`), or in `open_clip_config.json`
+    Files of OpenAI's models and of open_clip's have the same weights, and do not compute the same. Which it is stands
+    in OpenAI's own files, in the metadata of a .safetensors file (`activation`, `heads`), or in `open_clip_config.json`
     beside it; otherwise it has to be said.
     """
     model, traits = load_checkpoint(name, activation, heads)
