@@ -26,7 +26,19 @@ from typing import Any
 
 import torch
 
-from benchmarks import epoch, memory, precision, profiling, quality, scaling, startup, tables, transforms, waiting
+from benchmarks import (
+    epoch,
+    memory,
+    precision,
+    profiling,
+    quality,
+    scaling,
+    startup,
+    sweeps,
+    tables,
+    transforms,
+    waiting,
+)
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
 from clipig_core.errors import ClipigError
@@ -40,6 +52,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "scaling": scaling.measure,
     "startup": startup.measure,
     "waiting": waiting.measure,
+    "sweeps": sweeps.measure,
     "profile": profiling.measure,
 }
 
