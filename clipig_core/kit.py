@@ -11,7 +11,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    pass
+    from clipig_core.config import Document, Plan, Use, check, choice, read
+    from clipig_core.config.differences import ABSENT, Difference, differences
+    from clipig_core.config.json_schema import json_schema
+    from clipig_core.config.keys import Key, keys
+    from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
+    from clipig_core.downloads import FetchError, fetch
+    from clipig_core.embedded import comment, exif
+    from clipig_core.engine.assembly import Models
+    from clipig_core.engine.canvas import Canvas
+    from clipig_core.engine.device import find_device, find_precision, numbers
+    from clipig_core.engine.encoder import Encoder, fit, prepare
+    from clipig_core.engine.run import Run, Step
+    from clipig_core.errors import Place, nearest, printable
+    from clipig_core.extension.completion import files, names_of
+    from clipig_core.extension.documentation import beside
+    from clipig_core.extension.registry import Registry
+    from clipig_core.imaging.clamp import clamp_through
+    from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
+    from clipig_core.imaging.resample import Banded, banded, product, resample
+    from clipig_core.imaging.sheet import contact_sheet, thumbnail
+    from clipig_core.imaging.views import Axis, Pixels, Views, lazy
+    from clipig_core.language.nodes import Node, read_file, read_text, read_yaml
+    from clipig_core.penalty import Above, Below, Loss, beyond, difference
+    from clipig_core.runner.background import Background, Rhythm
+    from clipig_core.runner.execute import Observer, Result, execute
+    from clipig_core.runner.files import Output, save
+    from clipig_core.runner.forecast import Forecast, forecast
+    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
+    from clipig_core.runner.provenance import as_yaml, plan_files, provenance
 
 _WHERE = {
     "config": ("Document", "Plan", "Use", "check", "choice", "read"),
