@@ -96,7 +96,7 @@ def test_all_built_in_plugins_are_listed(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"clipig \d\S*", lines[0])
-    assert [line for line in lines if re.fullmatch(r"  filters +transform +blur, border, edge, unsharp", line)]
+    assert [line for line in lines if re.fullmatch(r"  filters +transform +blur, border, edge, smooth, unsharp", line)]
     assert [line for line in lines if re.fullmatch(r"  looks +look +emoji, object, texture", line)]
     count = len({component.plugin.name for component in BUILT_IN})
     assert lines[-1] == f"{count} plugins: {count} ok"
