@@ -57,7 +57,7 @@ def measure(session: Session) -> Iterator[Table]:
 def shares(session: Session, case: Case) -> dict[str, float]:
     """Percent of the time by part."""
     plain = session.run(case.config, case.model)
-    run = Run(plain.config, encoder=Resizing(encoder_of(plain).encoder.encoder))
+    run = Run(plain.plan, encoder=Resizing(encoder_of(plain).encoder.encoder))
     with patch.object(Component, "calling", marked):
         run.step()
         run.step()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from clipig_clip.encoder import CLIP
-from clipig_core.config import Config, check, merge
+from clipig_core.config import Plan, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.extension.registry import Registry
@@ -57,7 +57,7 @@ class Session:
             torch.save(model.state_dict(), path)
         return str(path)
 
-    def config(self, text: str, **settings: Any) -> Config:
+    def config(self, text: str, **settings: Any) -> Plan:
         """A config from YAML, for a run that never ends; `settings` win."""
         settings = {"epochs": 1_000_000, "seed": 1, "device": self.device} | settings
         return check(merge([read_yaml(text, "benchmark"), Node.of(settings, Place("benchmark"))]), self.registry)

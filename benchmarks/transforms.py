@@ -96,7 +96,6 @@ def transforming(session: Session, name: str, picture: Tensor, views: int, conte
     """What happens to a picture of which a target with this transform makes its views."""
     transform = f"{{{name}: {ARGUMENTS[name]}}}"
     config = session.config(f"targets: [{{transforms: [{transform}], constraints: [{{blur: 3}}]}}]")
-    config.bind()
     (part,) = Placed.all(config.targets[0].transforms, "transforms")
 
     def work() -> None:

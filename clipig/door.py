@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipig_core.config import Config
-from clipig_core.config import read as read_config
+from clipig_core.config import Plan
+from clipig_core.config import read as read_plan
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import Place
@@ -20,8 +20,8 @@ FILES = (".yaml", ".yml", ".png")
 What = str | Path | Mapping[str, Any]
 
 
-def read(*sources: What, registry: Registry | None = None, **settings: Any) -> Config:
-    """The checked config of some sources, merged from left to right, and of settings, which win.
+def read(*sources: What, registry: Registry | None = None, **settings: Any) -> Plan:
+    """The plan of some sources, merged from left to right, and of settings, which win.
 
     A source is a mapping, the path of a YAML file or of a picture that clipig made, or else words, which the default
     look paints. In messages, places inside of a mapping are paths such as `config.targets[0].weight`.
@@ -30,9 +30,7 @@ def read(*sources: What, registry: Registry | None = None, **settings: Any) -> C
         InputError: with every problem that was found.
     """
     registry = registry or Registry()
-    config = read_config([_source(source, registry) for source in sources], settings, registry)
-    config.bind()
-    return config
+    return read_plan([_source(source, registry) for source in sources], settings, registry)
 
 
 def make(

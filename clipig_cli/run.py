@@ -16,7 +16,7 @@ import click
 from clipig_core.errors import ClipigError
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config
+    from clipig_core.config import Plan
 
 INTERRUPTED = 130
 
@@ -85,14 +85,15 @@ def run(
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    registry = Registry()
-    config = read(configs, given, registry, [pair(change, "--set") for change in changes])
-    seed = config.constant("seed")
-    for number in range(repeat):
-        if number:
-            config.set("seed", None if seed is None else seed + number)
-        if not make(config, stem):
-            raise click.exceptions.Exit(INTERRUPTED)
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    with Interrupts() as interrupts:
+        plan = read(configs, given, Registry(), [pair(change, "--set") for change in changes])
+        counted = plan.settings.given("seed")
+        for number in range(repeat):
+            one = plan.with_seed(plan.seed + number if counted else None) if number else plan
+            if not make(one, stem, interrupts):
+                raise click.exceptions.Exit(INTERRUPTED)
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -108,43 +109,39 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(config: Config, stem: str) -> bool:
+def make(plan: Plan, stem: str, interrupts: Interrupts) -> bool:
     """Make one picture; False if it was interrupted."""
-    level = logging.WARNING if config.constant("verbose") else logging.ERROR
-    logging.basicConfig(format="%(message)s", level=level, force=True)
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    with Interrupts() as interrupts:
-        from clipig_cli.progress import ProgressBar, say
-        from clipig_core.engine.run import Run
-        from clipig_core.runner.execute import execute
-        from clipig_core.runner.files import Output
-        from clipig_core.runner.outputs import outputs
-        from clipig_core.runner.picture import PictureFile
+    from clipig_cli.progress import ProgressBar, say
+    from clipig_core.engine.run import Run
+    from clipig_core.runner.execute import execute
+    from clipig_core.runner.files import Output
+    from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
 
-        config.bind()
-        output = Output.claim(config.constant("output"), stem)
-        interrupts.cleanup = output.release
-        picture = PictureFile(output, config.constant("snapshot_interval"))
-        try:
-            others = outputs(config, output.image.with_suffix(""))
-            run = Run(config)
-            interrupts.running = True
-            verbose = config.constant("verbose")
-            observers = [ProgressBar(output.image.name, verbose), picture, *others]
-            result = execute(run, observers, lambda: interrupts.received)
-            for failure in result.failures:
-                if isinstance(failure, ClipigError):
-                    raise failure
-            if verbose:
-                say(f"saved {output.image}")
-            with contextlib.suppress(OSError):
-                click.echo(output.image)
-            if result.error:
-                raise result.error
-            return not result.stopped
-        finally:
-            picture.close()
+    settings = plan.settings.fixed
+    level = logging.WARNING if settings.verbose else logging.ERROR
+    logging.basicConfig(format="%(message)s", level=level, force=True)
+    output = Output.claim(settings.output, stem)
+    picture = PictureFile(output, settings.snapshot_interval)
+    try:
+        interrupts.at_once(output.release)
+        others = outputs(plan, output.image.with_suffix(""))
+        run = Run(plan)
+        interrupts.after_the_epoch()
+        observers = [ProgressBar(output.image.name, settings.verbose), picture, *others]
+        result = execute(run, observers, lambda: interrupts.received)
+        for failure in result.failures:
+            if isinstance(failure, ClipigError):
+                raise failure
+        if settings.verbose:
+            say(f"saved {output.image}")
+        with contextlib.suppress(OSError):
+            click.echo(output.image)
+        if result.error:
+            raise result.error
+        return not result.stopped
+    finally:
+        picture.close()
 
 
 class Interrupts:
@@ -153,8 +150,16 @@ class Interrupts:
     SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
     def __init__(self) -> None:
-        self.running = self.received = False
-        self.cleanup: Callable[[], None] = lambda: None
+        self.received = False
+        self.at_once(lambda: None)
+
+    def at_once(self, cleanup: Callable[[], None]) -> None:
+        """From now on, grant wishes at once, after `cleanup`."""
+        self._waits, self._cleanup = False, cleanup
+
+    def after_the_epoch(self) -> None:
+        """From now on, let who asks `received` grant the first wish."""
+        self._waits = True
 
     def __enter__(self) -> Interrupts:
         heard = [number for number in self.SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
@@ -166,10 +171,10 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _receive(self, _number: int, _frame: object) -> None:
-        if self.running and not self.received:
+        if self._waits and not self.received:
             self.received = True
             return
-        self.cleanup()
+        self._cleanup()
         with contextlib.suppress(OSError):
             os.write(2, b"interrupted\n")
         os._exit(INTERRUPTED)

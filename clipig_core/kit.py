@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Config, read
+    from clipig_core.config import Plan, read
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import numbers
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.files import Output, save
 
 _WHERE = {
-    "config": ("Config", "read"),
+    "config": ("Plan", "read"),
     "downloads": ("FetchError", "fetch"),
     "engine.canvas": ("Canvas",),
     "engine.device": ("numbers",),
@@ -50,13 +50,13 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
-    "Config",
     "Encoder",
     "FetchError",
     "Loss",
     "Observer",
     "Output",
     "Pixels",
+    "Plan",
     "Registry",
     "Result",
     "Run",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipig_core.config import Config, check, read
+from clipig_core.config import Plan, check, read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import to_png
@@ -68,7 +68,7 @@ def arranged(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
     return whole
 
 
-def picture(config: Config, zoom: int = ZOOM) -> Image.Image:
+def picture(config: Plan, zoom: int = ZOOM) -> Image.Image:
     """What a config makes, enlarged."""
     run = Run(config)
     for _ in run:

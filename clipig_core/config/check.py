@@ -4,44 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from clipig_core.config.plan import (
-    DEFAULT,
-    Collector,
-    Config,
-    ConstraintConfig,
-    FeatureConfig,
-    StageConfig,
-    TargetConfig,
-    Use,
-    as_mapping,
-)
+from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
-from clipig_core.errors import Place, PluginError, raise_all
+from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
-from clipig_core.extension.registry import Registry
+from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.nodes import Node
-from clipig_core.language.params import Declaration, Value, Values, declarations
+from clipig_core.language.params import DEFAULT, Declaration, Value, Values, declarations
+
+S = TypeVar("S")
 
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
-def check(node: Node, registry: Registry) -> Config:
-    """The config of a merged document, as far as it can be checked without importing a component.
+def check(document: Node, registry: Registry) -> Plan:
+    """The plan of a merged document. A seed is drawn if it has none.
+
+    Everything that can be seen without importing a component is checked first: messages of that come at once.
 
     Raises:
         InputError: with every problem that was found.
     """
-    checker = _Checker(registry)
-    config = checker.config(node)
-    raise_all(checker.problems)
-    return config
+    for imports in (False, True):
+        planner = _Planner(registry, imports)
+        made = planner.plan(document)
+        raise_all(planner.problems)
+    return made if made.settings.fixed.seed is not None else made.with_seed()
 
 
 def split_output(output: str) -> tuple[Path, str]:
@@ -58,17 +52,26 @@ def split_output(output: str) -> tuple[Path, str]:
     return Path(path).parent, Path(path).stem
 
 
-def _takes(use: Use) -> list[str]:
-    """The names of the parameters that a component may have. Imports it."""
+def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
+    """`blur: 5` means the first parameter, `blur:` none; None if a value is given where there are no parameters."""
+    if isinstance(node.value, dict):
+        return node
+    if node.value is None:
+        return Node({}, node.place)
+    return Node({names[0]: node}, node.place, {names[0]: node.place}) if names else None
+
+
+def _own(component: Component) -> list[str]:
+    """The names of the parameters that a component declares; none if it is broken. Imports it."""
     try:
-        return [*use.component.params, *use.extra]
+        return [*component.params]
     except PluginError:
-        return [*use.extra]
+        return []
 
 
 def _with(use: Use, name: str, value: Node) -> str:
     """How a component is written with one more parameter: `blur: {kernel_size: 5, weight: 2}`."""
-    given = as_mapping(use.node, [one for one in _takes(use) if one not in use.extra])
+    given = _as_mapping(use.node, _own(use.component))
     params = {**(given.plain_value() if given else {}), name: value.plain_value()}
     text = ", ".join(f"{key}: {_flow(one)}" for key, one in params.items())
     return f"{use.name}: {{{text if len(text) <= 100 else f'..., {name}: ...'}}}"
@@ -80,16 +83,41 @@ def _flow(value: Any) -> str:
     return str(value) if plain else json.dumps(value, ensure_ascii=False)
 
 
-class _Checker(Collector):
-    """Walks a whole document."""
+class _Planner:
+    """Walks a whole document, and collects problems instead of stopping at the first.
 
-    def __init__(self, registry: Registry) -> None:
-        super().__init__()
-        self.registry = registry
+    Only one that `imports` looks into components and checks their parameters.
+    """
+
+    def __init__(self, registry: Registry, imports: bool) -> None:
+        self.registry, self.imports = registry, imports
         self.named_kinds = registry.keys(Stands.FEATURE_VALUE)
+        self.problems: list[Problem] = []
 
-    def section(self, node: Node, section: type, also: Iterable[str] = ()) -> Values:
-        return self.values(node, self.declared(section), also)
+    def problem(self, message: str, place: Place, hint: str = "") -> None:
+        self.problems.append(Problem(message, place, hint))
+
+    def values(self, node: Node, params: Mapping[str, Declaration], also: Iterable[str] = ()) -> Values:
+        """The declared parameters of a mapping; other names are problems, except those in `also`."""
+        values = {}
+        for name in node.value:
+            if name not in params and name not in also:
+                self.problem(f"unknown parameter '{name}'", node.keys[name], nearest(name, [*params, *also]))
+        for name, declaration in params.items():
+            given = node.value.get(name)
+            try:
+                if given is not None:
+                    values[name] = declaration.convert(given)
+                elif declaration.required:
+                    self.problem(f"'{declaration.name}' is missing", node.place, f"expected {declaration.type_name}")
+                else:
+                    values[name] = declaration.default_value()
+            except InputError as error:
+                self.problems += error.problems
+        return values
+
+    def section(self, node: Node, section: type[S], also: Iterable[str] = ()) -> Section[S]:
+        return Section(self.values(node, self.declared(section), also))
 
     def declared(self, section: type) -> dict[str, Declaration]:
         """The parameters of a section, whose expressions may call the functions of plugins."""
@@ -113,29 +141,53 @@ class _Checker(Collector):
         self.problem(f"'{name}' is {node.describe()}", node.place, "expected a list, each element starting with '- '")
         return []
 
-    def component(self, kind: Kind, name: str, node: Node, place: Place) -> Use | None:
+    def component(self, kind: Kind, name: str, node: Node, place: Place, stage: str = "") -> Use | None:
+        """A component by its name; `stage` is the list it stands in, if that takes only what keeps the resolution."""
         try:
             found, name = self.registry.resolve(kind.name, name, place.source)
         except LookupError as error:
             self.problem(str(error.args[0]), place)
             return None
-        return Use(found, name, node, extra=frozenset(kind.inside()))
+        use = Use(found, name, node)
+        return replace(use, values=self.parameters(use, stage)) if self.imports else use
 
-    def config(self, node: Node) -> Config:
+    def parameters(self, use: Use, stage: str) -> Values:
+        """The parameters of a component, checked against its declarations. Imports it."""
+        component, node, extra = use.component, use.node, use.component.contract.inside()
+        try:
+            params = component.params
+        except PluginError as error:
+            self.problem(str(error), node.place)
+            return {}
+        given = _as_mapping(node, list(params))
+        if given is None:
+            self.problem(f"{component.kind} '{use.name}' takes no parameters", node.place)
+            return {}
+        for name in component.contract.declared:  # users know it by the name of the component
+            params = {**params, name: replace(params[name], name=use.name)}
+        known = Node({key: value for key, value in given.value.items() if key not in extra}, given.place, given.keys)
+        values = self.values(known, params, also=extra)
+        if stage and component.resizes:
+            message = f"'{use.name}' changes the resolution and cannot be used in {stage}"
+            self.problem(message, node.place, "set 'resolution' instead")
+        return values
+
+    def plan(self, node: Node) -> Plan:
         choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
-        if "device" in settings and not DEVICE.fullmatch(str(settings["device"].source)):
+        values = settings.values
+        if "device" in values and not DEVICE.fullmatch(str(values["device"].source)):
             self.problem(
-                f"unknown device '{settings['device'].source}'",
-                settings["device"].node.place,
+                f"unknown device '{values['device'].source}'",
+                values["device"].node.place,
                 "auto, cpu, cuda, cuda:1 or mps",
             )
-        self.epochs(settings)
-        if "output" in settings:
+        self.epochs(values)
+        if "output" in values:
             try:
-                split_output(str(settings["output"].source))
+                split_output(str(values["output"].source))
             except ValueError as error:
-                self.problem(f"output: {error}", settings["output"].node.place)
+                self.problem(f"output: {error}", values["output"].node.place)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
         chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
@@ -143,11 +195,11 @@ class _Checker(Collector):
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
         listed = {key: self.uses(kind, node) for key, kind in lists.items()}
         chosen_uses = {key: use for key, use in chosen.items() if use}
-        return Config(settings, init, chosen_uses, targets, stages, finish, listed)
+        return Plan(settings, init, chosen_uses, targets, stages, finish, listed)
 
     def epochs(self, settings: Values) -> None:
         first, end = (settings.get(name) for name in ("start_epoch", "epochs"))
-        if first and end and first.resolve({}, random.Random(0)) >= end.resolve({}, random.Random(0)):
+        if first and end and first.fixed >= end.fixed:
             self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
     def default(self, kind: Kind, place: Place) -> Node | None:
@@ -172,11 +224,11 @@ class _Checker(Collector):
         self.problem(f"'{kind.key}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
         return None
 
-    def target(self, node: Node) -> TargetConfig:
+    def target(self, node: Node) -> TargetPlan:
         before = len(self.problems)
         node = self.mapping(node, "a target")
         lists = self.registry.keys(Stands.TARGET_LIST)
-        values = self.section(node, Target, also=("features", "model", *lists))
+        section = self.section(node, Target, also=("features", "model", *lists))
         model = self.choice(MODEL, node) if "model" in node.value else None
         features = [self.feature(entry) for entry in self.entries(node, "features")]
         transforms = self.uses(lists.pop(TRANSFORM.key), node)
@@ -185,9 +237,9 @@ class _Checker(Collector):
         if not features and not constraints and len(self.problems) == before:
             self.problem("a target needs features or constraints", node.place)
         kept = [feature for feature in features if feature]
-        return TargetConfig(values, kept, transforms, constraints, others, model)
+        return TargetPlan(section, kept, transforms, constraints, others, model)
 
-    def feature(self, node: Node) -> FeatureConfig | None:
+    def feature(self, node: Node) -> FeaturePlan | None:
         before = len(self.problems)
         node = self.mapping(node, "a feature")
         if len(self.problems) > before:
@@ -205,7 +257,7 @@ class _Checker(Collector):
         source = self.component(FEATURE, name, node.value[name], node.keys[name])
         uses = {key: use for key, use in named.items() if use}
         missing = [kind for key, kind in self.named_kinds.items() if kind.required and key not in uses]
-        return FeatureConfig(source, uses, values) if source and not missing else None
+        return FeaturePlan(source, uses, Section(values)) if source and not missing else None
 
     def named_value(self, kind: Kind, value: Value | None, parent: Node) -> Use | None:
         """`loss: cosine`."""
@@ -231,7 +283,7 @@ class _Checker(Collector):
         """The components that a list names."""
         return [use for entry in self.entries(parent, kind.key) for use in self.listed(kind, entry)]
 
-    def listed(self, kind: Kind, node: Node, skip: Iterable[str] = ()) -> list[Use]:
+    def listed(self, kind: Kind, node: Node, skip: Iterable[str] = (), stage: str = "") -> list[Use]:
         """The components that one element of a list names."""
         article = "an" if kind.name[0] in "aeiou" else "a"
         uses, unknown = [], []
@@ -241,29 +293,26 @@ class _Checker(Collector):
             except LookupError:
                 unknown.append((name, place, value))
             else:
-                uses.append(self.component(kind, name, value, place))
+                uses.append(self.component(kind, name, value, place, stage))
         found = [use for use in uses if use]
         for name, place, value in unknown:
-            owner = next((use for use in found if name in _takes(use)), None)
+            owner = next((use for use in found if name in (*_own(use.component), *kind.inside())), None)
             if owner:
                 self.problem(f"'{name}' belongs inside: {_with(owner, name, value)}", place)
             else:
                 self.component(kind, name, value, place)
         return found
 
-    def constraint(self, use: Use) -> ConstraintConfig:
+    def constraint(self, use: Use) -> ConstraintPlan:
         own, params = self.declared(Constraint), use.node
         given = params.value if isinstance(params.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-        return ConstraintConfig(use, self.values(mine, own))
+        return ConstraintPlan(use, Section(self.values(mine, own)))
 
-    def stage(self, node: Node, section: type, where: str) -> StageConfig:
+    def stage(self, node: Node, section: type[S], where: str) -> StagePlan[S]:
         own = self.declared(section)
         if not isinstance(node.value, str):
             node = self.mapping(node, "a stage")
         given = node.value if isinstance(node.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, node.place, node.keys)
-        uses = self.listed(TRANSFORM, node, skip=own)
-        for use in uses:
-            use.in_place = where
-        return StageConfig(self.values(mine, own), uses)
+        return StagePlan(Section(self.values(mine, own)), self.listed(TRANSFORM, node, own, where))

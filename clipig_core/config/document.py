@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from clipig_core.config.plan import DEFAULT
 from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node, read_file, read_yaml
+from clipig_core.language.params import DEFAULT
 
 SECTIONS = ("init", "vars")
 """Mappings that are merged key by key."""

@@ -1,58 +1,74 @@
-"""What a run will do: every component that a config names, with its parameters."""
+"""What a run will do: every component that a config names, with its parameters. Nothing of it ever changes."""
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
-from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
+from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.extension.kinds import LOSS
 from clipig_core.extension.registry import Component
 from clipig_core.language.nodes import Node
-from clipig_core.language.params import Declaration, Values
+from clipig_core.language.params import DEFAULT, Value, Values
 
-DEFAULT = Place("default")
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
 
 
-@dataclass
+class _Fixed:
+    """The values of a section that are the same in every epoch, as its attributes."""
+
+    def __init__(self, values: Values) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        return self._values[name].fixed
+
+
+@dataclass(frozen=True)
+class Section(Generic[S_co]):
+    """A section of a config, with the class that declares it: a `Value` for each of its parameters."""
+
+    values: Values
+
+    @property
+    def fixed(self) -> S_co:
+        """Its parameters, as far as they are the same in every epoch, as typed attributes."""
+        return cast("S_co", _Fixed(self.values))
+
+    def __getitem__(self, name: str) -> Value:
+        return self.values[name]
+
+    def given(self, name: str) -> bool:
+        """Whether the user wrote this parameter, rather than getting its default."""
+        return self.values[name].node.place != DEFAULT
+
+    def dump(self) -> dict[str, Any]:
+        """As written, with all defaults."""
+        return {name: value.source for name, value in self.values.items()}
+
+
+@dataclass(frozen=True)
 class Use:
-    """A component with the parameters that a config gives it; `values` are there once it is bound."""
+    """A component with the parameters that a config gives it."""
 
     component: Component
     name: str
     node: Node
     values: Values = field(default_factory=dict)
-    extra: frozenset[str] = frozenset()
-    in_place: str = ""
-    """The list that takes only what keeps the resolution, if it stands in one."""
-
-    def bind(self) -> list[Problem]:
-        """Check the parameters against the declarations. Imports the component."""
-        try:
-            params = self.component.params
-        except PluginError as error:
-            return [Problem(str(error), self.node.place)]
-        node = as_mapping(self.node, list(params))
-        if node is None:
-            return [Problem(f"{self.component.kind} '{self.name}' takes no parameters", self.node.place)]
-        for name in self.component.contract.declared:  # users know it by the name of the component
-            params = {**params, name: replace(params[name], name=self.name)}
-        known = Node({k: v for k, v in node.value.items() if k not in self.extra}, node.place, node.keys)
-        checker = Collector()
-        self.values = checker.values(known, params, also=self.extra)
-        if self.in_place and self.component.resizes:
-            message = f"'{self.name}' changes the resolution and cannot be used in {self.in_place}"
-            checker.problem(message, self.node.place, "set 'resolution' instead")
-        return checker.problems
 
     def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
         """The plain values of its parameters for the present variables."""
         return {name: value.resolve(variables, rng) for name, value in self.values.items()}
 
-    def dump(self) -> Any:
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The plain values of parameters that are the same in every epoch."""
+        return {name: value.fixed for name, value in self.values.items()}
+
+    def dump(self) -> dict[str, Any]:
         return {name: value.source for name, value in self.values.items()}
 
     def choice(self) -> Any:
@@ -60,13 +76,13 @@ class Use:
         return {self.name: self.dump()} if self.values else self.name
 
 
-@dataclass
-class FeatureConfig:
+@dataclass(frozen=True)
+class FeaturePlan:
     """A wanted feature: its source with the value that the user wrote, and what it names, such as its loss."""
 
     source: Use
-    named: dict[str, Use]
-    values: Values
+    named: Mapping[str, Use]
+    section: Section[Feature]
 
     @property
     def loss(self) -> Use:
@@ -75,110 +91,111 @@ class FeatureConfig:
     def dump(self) -> dict[str, Any]:
         given = self.source.dump()
         source = given["value"] if given.keys() == {"value"} else given
-        return {self.source.name: source, **_dump(self.values), **{key: use.name for key, use in self.named.items()}}
+        named = {key: use.name for key, use in self.named.items()}
+        return {self.source.name: source, **self.section.dump(), **named}
 
 
-@dataclass
-class ConstraintConfig:
+@dataclass(frozen=True)
+class ConstraintPlan:
     """A constraint with what core adds to it."""
 
     use: Use
-    values: Values
+    section: Section[Constraint]
 
 
-@dataclass
-class TargetConfig:
+@dataclass(frozen=True)
+class TargetPlan:
     """A target with all its parts."""
 
-    values: Values
-    features: list[FeatureConfig]
-    transforms: list[Use]
-    constraints: list[ConstraintConfig]
-    others: dict[str, list[Use]] = field(default_factory=dict)
+    section: Section[Target]
+    features: Sequence[FeaturePlan]
+    transforms: Sequence[Use]
+    constraints: Sequence[ConstraintPlan]
+    others: Mapping[str, Sequence[Use]] = field(default_factory=dict)
     """The lists of kinds that plugins bring, by key."""
     model: Use | None = None
 
+    def uses(self) -> Iterator[Use]:
+        """Every component in use."""
+        yield from self.transforms
+        yield from (constraint.use for constraint in self.constraints)
+        for feature in self.features:
+            yield from (feature.source, *feature.named.values())
+        for listed in self.others.values():
+            yield from listed
+        if self.model:
+            yield self.model
+
     def dump(self) -> dict[str, Any]:
-        constraints = [{c.use.name: {**c.use.dump(), **_dump(c.values)}} for c in self.constraints]
         return {
-            **_dump(self.values),
+            **self.section.dump(),
             **({"model": self.model.choice()} if self.model else {}),
             **_dump_lists(self.others),
             "features": [feature.dump() for feature in self.features],
             "transforms": [{use.name: use.dump()} for use in self.transforms],
-            "constraints": constraints,
+            "constraints": [{one.use.name: {**one.use.dump(), **one.section.dump()}} for one in self.constraints],
         }
 
 
-@dataclass
-class StageConfig:
+@dataclass(frozen=True)
+class StagePlan(Generic[S_co]):
     """A step of post-processing, or after the last epoch, with its transforms, in order."""
 
-    values: Values
-    transforms: list[Use]
+    section: Section[S_co]
+    transforms: Sequence[Use]
 
     def dump(self) -> dict[str, Any]:
-        return {**_dump(self.values), **{use.name: use.dump() for use in self.transforms}}
+        return {**self.section.dump(), **{use.name: use.dump() for use in self.transforms}}
 
 
-@dataclass
-class Config:
-    """A checked config. Every parameter is a `Value`: a constant, or expressions to resolve in each epoch."""
+@dataclass(frozen=True)
+class Plan:
+    """A run as it is going to be. Every parameter is a `Value`: a constant, or expressions to resolve in each epoch."""
 
-    settings: Values
-    init: Values
-    choices: dict[str, Use]
-    targets: list[TargetConfig]
-    postproc: list[StageConfig]
-    finish: list[StageConfig]
-    lists: dict[str, list[Use]] = field(default_factory=dict)
+    settings: Section[Settings]
+    init: Section[Init]
+    choices: Mapping[str, Use]
+    targets: Sequence[TargetPlan]
+    postproc: Sequence[StagePlan[Stage]]
+    finish: Sequence[StagePlan[Finish]]
+    lists: Mapping[str, Sequence[Use]] = field(default_factory=dict)
     """The lists of components of the run, such as `outputs`, by key."""
 
-    def constant(self, name: str) -> Any:
-        """The plain value of a setting that does not change during the run."""
-        return self.settings[name].resolve({}, random.Random(0))
+    @property
+    def seed(self) -> int:
+        """Of all randomness."""
+        return cast("int", self.settings.fixed.seed)
 
-    def given(self, section: Values, name: str) -> bool:
-        """Whether the user wrote this parameter, rather than getting its default."""
-        return section[name].node.place != DEFAULT
+    def with_seed(self, seed: int | None = None) -> Plan:
+        """The same with another seed; one is drawn if none is given."""
+        drawn = random.SystemRandom().randrange(2**32) if seed is None else seed
+        value = self.settings["seed"].declaration.convert(Node.of(drawn, DEFAULT))
+        return replace(self, settings=Section(self.settings.values | {"seed": value}))
 
-    def set(self, name: str, value: Any) -> None:
-        """Replace a setting, for example by the seed that was drawn."""
-        declaration = self.settings[name].declaration
-        self.settings[name] = declaration.convert(Node.of(value, Place("clipig")))
-
-    def uses(self) -> list[Use]:
+    def uses(self) -> Iterator[Use]:
         """Every component in use."""
-        uses = list(self.choices.values())
+        yield from self.choices.values()
         for target in self.targets:
-            uses += [*target.transforms, *(constraint.use for constraint in target.constraints)]
-            for feature in target.features:
-                uses += [feature.source, *feature.named.values()]
-            uses += [use for listed in target.others.values() for use in listed]
-            uses += [target.model] if target.model else []
-        uses += [use for listed in self.lists.values() for use in listed]
-        return uses + [use for stage in [*self.postproc, *self.finish] for use in stage.transforms]
+            yield from target.uses()
+        for listed in self.lists.values():
+            yield from listed
+        for stage in (*self.postproc, *self.finish):
+            yield from stage.transforms
 
-    def bind(self) -> None:
-        """Check the parameters of all components.
-
-        Raises:
-            InputError: some are wrong, or a transform of a post-processing stage changes the resolution.
-        """
-        raise_all([problem for use in self.uses() for problem in use.bind()])
-        for notice in dict.fromkeys(filter(None, (use.component.notice for use in self.uses()))):
-            logging.getLogger("clipig").warning(notice)
+    def notices(self) -> list[str]:
+        """What users of deprecated names are to be told."""
+        return list(dict.fromkeys(filter(None, (use.component.notice for use in self.uses()))))
 
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
 
         The default `mean` and `std` of an initial image are left out: given, they would change it.
         """
-        init = _dump(self.init)
+        init = self.init.dump()
         if init["image"] is not None:
-            init = {name: value for name, value in init.items() if self.given(self.init, name)}
+            init = {name: value for name, value in init.items() if self.init.given(name)}
         return {
-            **_dump(self.settings),
+            **self.settings.dump(),
             **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
             "targets": [target.dump() for target in self.targets],
@@ -188,47 +205,5 @@ class Config:
         }
 
 
-def _dump_lists(lists: Mapping[str, list[Use]]) -> dict[str, Any]:
+def _dump_lists(lists: Mapping[str, Sequence[Use]]) -> dict[str, Any]:
     return {key: [{use.name: use.dump()} for use in uses] for key, uses in lists.items() if uses}
-
-
-def _dump(values: Values) -> dict[str, Any]:
-    return {name: value.source for name, value in values.items()}
-
-
-def as_mapping(node: Node, names: Sequence[str]) -> Node | None:
-    """`blur: 5` means the first parameter, `blur:` none; None if a value is given where there are no parameters."""
-    if isinstance(node.value, dict):
-        return node
-    if node.value is None:
-        return Node({}, node.place)
-    return Node({names[0]: node}, node.place, {names[0]: node.place}) if names else None
-
-
-class Collector:
-    """Checks parameters and collects problems instead of stopping at the first."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def problem(self, message: str, place: Place, hint: str = "") -> None:
-        self.problems.append(Problem(message, place, hint))
-
-    def values(self, node: Node, params: Mapping[str, Declaration], also: Iterable[str] = ()) -> Values:
-        """The declared parameters of a mapping; other names are problems, except those in `also`."""
-        values = {}
-        for name in node.value:
-            if name not in params and name not in also:
-                self.problem(f"unknown parameter '{name}'", node.keys[name], nearest(name, [*params, *also]))
-        for name, declaration in params.items():
-            given = node.value.get(name)
-            try:
-                if given is not None:
-                    values[name] = declaration.convert(given)
-                elif declaration.required:
-                    self.problem(f"'{declaration.name}' is missing", node.place, f"expected {declaration.type_name}")
-                else:
-                    values[name] = declaration.default_value()
-            except InputError as error:
-                self.problems += error.problems
-        return values

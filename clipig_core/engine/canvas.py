@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from clipig_core.config import Init
 from clipig_core.errors import InputError, Problem
 from clipig_core.imaging.images import read_image
 from clipig_core.imaging.resample import resample
@@ -73,19 +74,19 @@ def cover(image: Tensor, width: int, height: int) -> Tensor:
 
 
 def first_pixels(
-    width: int, height: int, rng: torch.Generator, init: dict[str, Any], adjust: bool, device: torch.device
+    width: int, height: int, rng: torch.Generator, init: Init, adjust: bool, device: torch.device
 ) -> Tensor:
     """[1, 3, height, width] as the `init` section says; `adjust` applies its mean and std to an image.
 
     Raises:
         InputError: the image cannot be read, or `image_tensor` is no [3, H, W] list of numbers.
     """
-    mean, std = (torch.tensor(init[name], device=device)[None, :, None, None] for name in ("mean", "std"))
-    first_width, first_height = init["resolution"] or (width, height)
-    if init["image_tensor"] is not None:
-        pixels = _pixels(init["image_tensor"]).to(device)
-    elif init["image"] is not None:
-        pixels = cover(read_image(init["image"]).to(device), first_width, first_height)
+    mean, std = (torch.tensor(three, device=device)[None, :, None, None] for three in (init.mean, init.std))
+    first_width, first_height = init.resolution or (width, height)
+    if init.image_tensor is not None:
+        pixels = _pixels(init.image_tensor).to(device)
+    elif init.image is not None:
+        pixels = cover(read_image(init.image).to(device), first_width, first_height)
         pixels = (pixels * std + mean).clamp(0, 1) if adjust else pixels
     else:
         noise = torch.randn(1, 3, first_height, first_width, generator=rng, device=device)

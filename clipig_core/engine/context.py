@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-from clipig_core.config import Use
+from clipig_core.config import Section, Use
 from clipig_core.engine.device import numbers
 from clipig_core.engine.randomness import Key
 from clipig_core.errors import PluginError
@@ -18,7 +18,17 @@ from clipig_core.extension.registry import Component
 from clipig_core.imaging.views import Axis, Images, Pixels, Views, is_lazy, pixels
 from clipig_core.language.expressions import SIMILARITY
 from clipig_core.language.params import Value, Values
-from clipig_core.language.schedule import Now
+from clipig_core.language.schedule import FrameTime, Now
+
+S = TypeVar("S")
+
+
+class Window(Protocol):
+    """A section that says when its part takes part."""
+
+    start: FrameTime
+    end: FrameTime
+
 
 _UNUSED = random.Random(0)
 """For constants, which draw nothing."""
@@ -75,22 +85,25 @@ class EpochContext:
     def _draws(self, place: str) -> random.Random:
         return self.key.fold("expressions", place).python()
 
-    def active(self, values: Values, place: str) -> bool:
-        """Whether a part with these is not switched off."""
-        return "active" not in values or bool(self.constant(values["active"], place))
+    def at(self, section: Section[S], place: str) -> S:
+        """The values of a section in this epoch, as typed attributes, each resolved when it is asked for."""
+        return cast("S", _Present(self, section.values, place))
 
-    def open(self, values: Values, place: str) -> bool:
-        """Whether a part with these `start`, `end` and `active` takes part in this epoch."""
-        start, end = (self.constant(values[name], place) for name in ("start", "end"))
-        return self.active(values, place) and self.now.within(start, end)
+    def active(self, section: Section[Any], place: str) -> bool:
+        """Whether a part with this section is not switched off."""
+        return "active" not in section.values or bool(self.at(section, place).active)
 
-    def ever_open(self, values: Values, place: str) -> bool:
-        """Whether a part with these may take part now or later, as far as constants can tell."""
-        window = [values["start"], values["end"]]
-        if not self.active(values, place) or not all_constant(window):
-            return self.active(values, place)
-        start, end = (self.constant(value, place) for value in window)
-        return self.now.still_opens(start, end)
+    def open(self, section: Section[Window], place: str) -> bool:
+        """Whether a part with this section takes part in this epoch."""
+        present = self.at(section, place)
+        return self.active(section, place) and self.now.within(present.start, present.end)
+
+    def ever_open(self, section: Section[Window], place: str) -> bool:
+        """Whether a part with this section may take part now or later, as far as constants can tell."""
+        if not self.active(section, place) or not all_constant([section["start"], section["end"]]):
+            return self.active(section, place)
+        present = self.at(section, place)
+        return self.now.still_opens(present.start, present.end)
 
     def of_view(self, index: int, similarity: float) -> EpochContext:
         """The same for one view, with its similarity and its own random numbers."""
@@ -122,6 +135,16 @@ class EpochContext:
             if key not in self._known:
                 self._known[key] = self._draws(f"{place}/{number}")
             yield self._known[key]
+
+
+class _Present:
+    """The values of a section in an epoch."""
+
+    def __init__(self, context: EpochContext, values: Values, place: str) -> None:
+        self._context, self._values, self._place = context, values, place
+
+    def __getattr__(self, name: str) -> Any:
+        return self._context.constant(self._values[name], self._place)
 
 
 def all_constant(values: Iterable[Value]) -> bool:

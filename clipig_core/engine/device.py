@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipig_core.config import Config
+from clipig_core.config import Plan
 from clipig_core.errors import InputError, Problem
 
 
-def find_device(config: Config) -> torch.device:
+def find_device(plan: Plan) -> torch.device:
     """The device of the settings; `auto` is CUDA, else MPS, else the CPU.
 
     Raises:
         InputError: this machine has no such device.
     """
-    name = config.constant("device")
+    name = plan.settings.fixed.device
     present = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
     present += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if name == "auto":
@@ -25,14 +25,14 @@ def find_device(config: Config) -> torch.device:
     if name == "cuda":
         name = "cuda:0"
     if name not in present:
-        place = config.settings["device"].node.place
+        place = plan.settings["device"].node.place
         raise InputError(Problem(f"this machine has no device '{name}'", place, f"it has: {', '.join(present)}"))
     return torch.device(name)
 
 
-def find_precision(config: Config, device: torch.device) -> torch.dtype:
+def find_precision(plan: Plan, device: torch.device) -> torch.dtype:
     """The number format of the settings; `auto` is bfloat16 where the device multiplies it natively, else float32."""
-    name: str = config.constant("precision")
+    name: str = plan.settings.fixed.precision
     if name == "auto":
         name = "bfloat16" if _multiplies_bfloat16(device) else "float32"
     dtype: torch.dtype = getattr(torch, name)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clipig_core.config import Config, TargetConfig
+from clipig_core.config import Plan, TargetPlan
 from clipig_core.engine.context import EpochContext, Placed, all_constant, call_constraint, call_transform
 from clipig_core.errors import InputError, Problem
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import Images, pixels
 
 
-def dry_run(config: Config, image: Tensor, context: EpochContext) -> None:
+def dry_run(plan: Plan, image: Tensor, context: EpochContext) -> None:
     """Call what has constant parameters with an image [1, 3, H, W]; no model is needed for that.
 
     Raises:
         InputError: with everything that was found.
     """
-    problems = [problem for target in config.targets for problem in _target(target, image, context)]
-    stages = [stage.transforms for stage in config.postproc if context.ever_open(stage.values, "")]
-    for uses in [*stages, *(stage.transforms for stage in config.finish)]:
+    problems = [problem for target in plan.targets for problem in _target(target, image, context)]
+    stages = [stage.transforms for stage in plan.postproc if context.ever_open(stage.section, "")]
+    for uses in [*stages, *(stage.transforms for stage in plan.finish)]:
         for part in Placed.all(uses, "dry run"):
             if all_constant(part.use.values.values()):
                 try:
@@ -30,20 +30,20 @@ def dry_run(config: Config, image: Tensor, context: EpochContext) -> None:
         raise InputError(problems)
 
 
-def _target(config: TargetConfig, image: Tensor, context: EpochContext) -> list[Problem]:
-    if not context.ever_open(config.values, ""):
+def _target(target: TargetPlan, image: Tensor, context: EpochContext) -> list[Problem]:
+    if not context.ever_open(target.section, ""):
         return []
     views: Images = image
     try:
-        for part in Placed.all(config.transforms, "dry run"):
+        for part in Placed.all(target.transforms, "dry run"):
             if not all_constant(part.use.values.values()):
                 return []
             views = call_transform(part, views, context)
     except InputError as error:
         return error.problems
-    problems = _nothing_to_mix(config, context)
-    for constraint in config.constraints:
-        if all_constant(constraint.use.values.values()) and context.ever_open(constraint.values, ""):
+    problems = _nothing_to_mix(target, context)
+    for constraint in target.constraints:
+        if all_constant(constraint.use.values.values()) and context.ever_open(constraint.section, ""):
             try:
                 call_constraint(Placed(constraint.use, "dry run"), clamp_through(pixels(views)), context)
             except InputError as error:
@@ -51,9 +51,9 @@ def _target(config: TargetConfig, image: Tensor, context: EpochContext) -> list[
     return problems
 
 
-def _nothing_to_mix(config: TargetConfig, context: EpochContext) -> list[Problem]:
-    weights = [feature.values["weight"] for feature in config.features]
-    if context.constant(config.values["select"], "") != "mix" or not weights or not all_constant(weights):
+def _nothing_to_mix(target: TargetPlan, context: EpochContext) -> list[Problem]:
+    weights = [feature.section["weight"] for feature in target.features]
+    if context.at(target.section, "").select != "mix" or not weights or not all_constant(weights):
         return []
     if any(context.constant(weight, "") for weight in weights):
         return []

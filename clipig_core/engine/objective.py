@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipig_core.config import FeatureConfig
+from clipig_core.config import FeaturePlan
 from clipig_core.engine.context import EpochContext, call_loss
 from clipig_core.engine.device import numbers
 from clipig_core.errors import PluginError
@@ -20,13 +20,13 @@ class WantedFeature:
     """A feature of the config, encoded once: `vector` [D] has unit length; `factor` makes similarities fair."""
 
     index: int
-    config: FeatureConfig
+    plan: FeaturePlan
     vector: Tensor
     factor: float = 1.0
 
     @property
     def name(self) -> str:
-        return str(self.config.source.values["value"].source)
+        return str(self.plan.source.values["value"].source)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ def chunk_losses(features: Tensor, terms: Terms, context: EpochContext) -> Chunk
     everything, wanted = vectors(terms.features, features), terms.wanted
     cosines = 100 * (features @ everything.T).detach()
     raw = cosines * numbers([one.factor for one in terms.features], cosines)
-    scales = [one.config.values["scale"] for one in terms.features]
+    scales = [one.plan.section["scale"] for one in terms.features]
     similarities = raw * context.per_view(scales, raw, f"{terms.place}/scale")
     similarity = similarities if len(wanted) == len(terms.features) else similarities[:, list(terms.active)]
     active = everything if len(wanted) == len(terms.features) else everything[list(terms.active)]
-    weights = context.per_view([one.config.values["weight"] for one in wanted], similarity, f"{terms.place}/weight")
+    weights = context.per_view([one.plan.section["weight"] for one in wanted], similarity, f"{terms.place}/weight")
     losses = _losses(wanted, features, active)
     chosen = _chosen(terms.select, similarity)
     loss = _mixed(wanted, features, active, weights) if terms.select == "mix" else (weights * losses * chosen).sum(1)
@@ -92,7 +92,7 @@ def vectors(wanted: Sequence[WantedFeature], features: Tensor) -> Tensor:
     """
     for one in wanted:
         if one.vector.shape != features.shape[1:]:
-            plugin = one.config.source.component.describe()
+            plugin = one.plan.source.component.describe()
             raise PluginError(f"{plugin} gave {len(one.vector)} numbers; the model's features have {features.shape[1]}")
     return torch.stack([one.vector for one in wanted])
 
@@ -101,12 +101,12 @@ def _losses(wanted: Sequence[WantedFeature], features: Tensor, targets: Tensor) 
     """[b, F]: each loss function is called once, for all pairs of a view and a feature that use it."""
     groups: dict[int, list[int]] = {}
     for i, one in enumerate(wanted):
-        groups.setdefault(id(one.config.loss.component), []).append(i)
+        groups.setdefault(id(one.plan.loss.component), []).append(i)
     columns: list[Tensor] = [features] * len(wanted)
     for members in groups.values():
         shape = (len(features), len(members), features.shape[1])
         pairs = features[:, None].expand(shape), torch.stack([targets[i] for i in members]).expand(shape)
-        losses = call_loss(wanted[members[0]].config.loss, *(side.reshape(-1, shape[2]) for side in pairs))
+        losses = call_loss(wanted[members[0]].plan.loss, *(side.reshape(-1, shape[2]) for side in pairs))
         for i, column in zip(members, losses.view(shape[:2]).unbind(1), strict=True):
             columns[i] = column
     return torch.stack(columns, 1)
@@ -124,4 +124,4 @@ def _mixed(wanted: Sequence[WantedFeature], features: Tensor, targets: Tensor, w
     """[b]: the loss for the weighted mean of the features; the mean of features without weight is zero."""
     total = weights.abs().sum(1, keepdim=True)
     mixture = (weights @ targets) / total.clamp(min=1e-9)
-    return call_loss(wanted[0].config.loss, features, mixture.expand_as(features))
+    return call_loss(wanted[0].plan.loss, features, mixture.expand_as(features))

@@ -1,13 +1,12 @@
-"""The optimisation: `for step in Run(config): ...`."""
+"""The optimisation: `for step in Run(plan): ...`."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.config import Config, FeatureConfig, Use
+from clipig_core.config import FeaturePlan, Plan, Section, StagePlan, Use
 from clipig_core.engine.canvas import Canvas, first_pixels, resize
 from clipig_core.engine.context import EpochContext, Placed, broken, call_transform
 from clipig_core.engine.device import find_device, find_precision
@@ -25,11 +24,10 @@ from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.statistics import Statistics
-from clipig_core.engine.targets import Target, TargetPass, TargetResult, picture_gradient
+from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
 from clipig_core.errors import InputError, PluginError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
-from clipig_core.language.params import resolve
 from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
@@ -71,49 +69,43 @@ class Run:
     """A picture in the making: an iterator that trains, one `Step` for each epoch, and goes on where it stands.
 
     Everything is loaded and the first pixels are drawn when it is made. `encoder` and `canvas` are used instead of
-    those that the config names, if they are given; the encoder for all targets that do not choose their own.
+    those that the plan names, if they are given; the encoder for all targets that do not choose their own.
 
     Raises:
         InputError: the device is not there, or an image, a model or a parameter cannot be used.
         PluginError: a component breaks its contract.
     """
 
-    def __init__(self, config: Config, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
-        self.config = config
-        config.bind()
-        if config.constant("seed") is None:
-            config.set("seed", random.SystemRandom().randrange(2**32))
-        self.key = Key(config.constant("seed"))
-        self.device = find_device(config)
-        self.dtype = find_precision(config, self.device)
-        self.epochs: int = config.constant("epochs")
-        self.start_epoch: int = config.constant("start_epoch")
-        self.epoch: int = self.start_epoch
+    def __init__(self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
+        self.plan = plan
+        for notice in plan.notices():
+            log.warning(notice)
+        self.settings = settings = plan.settings.fixed
+        self.key = Key(plan.seed)
+        self.device = find_device(plan)
+        self.dtype = find_precision(plan, self.device)
+        self.epochs = settings.epochs
+        self.start_epoch = settings.start_epoch
+        self.epoch = self.start_epoch
         """The next one."""
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
         self._resolution = _size(first)
         self.canvas = self._canvas(*self.resolution, canvas)
-        if config.settings["resolution"].constant:
+        if plan.settings["resolution"].constant:
             with torch.no_grad():
-                dry_run(config, self._picture(), self._context(first.now, dry=True))
+                dry_run(plan, self._picture(), self._context(first.now, dry=True))
         self._given = encoder
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
         self.optimizer: torch.optim.Optimizer = self._make(
-            config.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
+            plan.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
         )
         self.base_rate: float = self.optimizer.defaults["lr"]
-        self.stages = [
-            (stage.values, Placed.all(stage.transforms, f"postproc/{number}"))
-            for number, stage in enumerate(config.postproc)
-        ]
-        self.finishing = [
-            (stage.values, Placed.all(stage.transforms, f"finish/{number}"))
-            for number, stage in enumerate(config.finish)
-        ]
-        self._averaged = _epochs(config.constant("average"), self.epochs)
+        self.stages = _placed(plan.postproc, "postproc")
+        self.finishing = _placed(plan.finish, "finish")
+        self._averaged = _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
         """Of the epochs that were trained here."""
@@ -184,7 +176,7 @@ class Run:
         size = _size(context)
         if size != self.resolution:
             with self._calling_canvas():
-                resize(self.canvas, self.optimizer, *size, self.config.constant("interpolation"))
+                resize(self.canvas, self.optimizer, *size, self.settings.interpolation)
             self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
         for group in self.optimizer.param_groups:
@@ -193,7 +185,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         results = self._learn(context)
         if any(parameter.grad is not None for parameter in self.canvas.parameters()):
-            with self.config.choices["optimizer"].component.calling():
+            with self.plan.choices["optimizer"].component.calling():
                 self.optimizer.step()
         self.epoch += 1
         if now.epoch >= self.epochs - self._averaged:
@@ -227,7 +219,7 @@ class Run:
         parameters = list(self.canvas.parameters())
         self._resolution = (state["resolution"][0], state["resolution"][1])
         with torch.no_grad(), self._calling_canvas():
-            self.canvas.resize(*self.resolution, self.config.constant("interpolation"))
+            self.canvas.resize(*self.resolution, self.settings.interpolation)
         if [p.shape for p in parameters] != [saved.shape for saved in state["canvas"]]:
             raise ValueError("the state is that of another canvas")
         if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
@@ -250,7 +242,7 @@ class Run:
     def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
         """Call an optimizer, canvas or model, whose parameters are all constants."""
         with use.component.calling(use.node.place):
-            made = use.component.function(*arguments, **use.arguments({}, random.Random(0)))
+            made = use.component.function(*arguments, **use.fixed)
         if not all(hasattr(made, name) for name in needed):
             kind = type(made).__name__
             raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
@@ -258,60 +250,59 @@ class Run:
 
     def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
         needed = ("parameters", "image", "write", "resize")
-        canvas: Canvas = given or self._make(self.config.choices["canvas"], needed, width, height, self.device)
-        init = resolve(self.config.init, {}, random.Random(0))
-        adjust = any(self.config.given(self.config.init, name) for name in ("mean", "std"))
+        canvas: Canvas = given or self._make(self.plan.choices["canvas"], needed, width, height, self.device)
+        init = self.plan.init
+        adjust = init.given("mean") or init.given("std")
         rng = self.key.fold("init").torch(self.generator)
         try:
-            image = first_pixels(width, height, rng, init, adjust, self.device)
+            image = first_pixels(width, height, rng, init.fixed, adjust, self.device)
         except InputError as error:
-            places = (self.config.init[name] for name in ("image_tensor", "image") if init[name] is not None)
+            places = (init[name] for name in ("image_tensor", "image") if init[name].fixed is not None)
             raise error.at(next(places).node.place) from error
         with torch.no_grad(), self._calling_canvas():
             canvas.write(image)
         return canvas
 
     def _calling_canvas(self) -> Any:
-        return self.config.choices["canvas"].component.calling()
+        return self.plan.choices["canvas"].component.calling()
 
     def _encoder(self, use: Use) -> tuple[str, ChunkedEncoder]:
         """The encoder of a model, which is made once, with its name."""
-        arguments = use.arguments({}, random.Random(0))
+        arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.config.choices["model"] else None
+            own = self._given if use is self.plan.choices["model"] else None
             made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
-            chunk, compiled = self.config.constant("chunk"), self.config.constant("compile")
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
                 self.device,
                 self.dtype,
-                None if chunk == "auto" else chunk,
-                compiled,
+                None if self.settings.chunk == "auto" else self.settings.chunk,
+                self.settings.compile,
             )
         return name, self.encoders[name]
 
-    def _targets(self, context: EpochContext) -> list[Target]:
+    def _targets(self, context: EpochContext) -> list[BoundTarget]:
         """The targets that are switched on, with their models and features.
 
         A feature that its target's model does not know is left out if the same one is known to the model of another.
         """
-        targets: list[Target] = []
+        targets: list[BoundTarget] = []
         known: set[tuple[str, str]] = set()
-        missing: list[tuple[FeatureConfig, str, InputError]] = []
-        for index, config in enumerate(self.config.targets):
-            if not context.active(config.values, f"targets/{index}"):
+        missing: list[tuple[FeaturePlan, str, InputError]] = []
+        for index, plan in enumerate(self.plan.targets):
+            if not context.active(plan.section, f"targets/{index}"):
                 continue
             encoder, features = None, []
-            if config.features:
-                name, encoder = self._encoder(config.model or self.config.choices["model"])
-                for number, feature in enumerate(config.features):
+            if plan.features:
+                name, encoder = self._encoder(plan.model or self.plan.choices["model"])
+                for number, feature in enumerate(plan.features):
                     try:
                         features.append(self._feature(number, feature, encoder))
                         known.add(_what(feature))
                     except InputError as error:
                         missing.append((feature, name, error))
-            targets.append(Target(index, config, encoder, features))
+            targets.append(BoundTarget(index, plan, encoder, features))
         problems = []
         for feature, name, refusal in missing:
             if _what(feature) in known:
@@ -325,26 +316,26 @@ class Run:
                 target.make_fair(target.encoder.features(self.image))
         return targets
 
-    def _feature(self, index: int, config: FeatureConfig, encoder: ChunkedEncoder) -> WantedFeature:
-        component = config.source.component
-        arguments = config.source.arguments({}, random.Random(0))
-        with torch.no_grad(), component.calling(config.source.node.place):
+    def _feature(self, index: int, plan: FeaturePlan, encoder: ChunkedEncoder) -> WantedFeature:
+        component = plan.source.component
+        arguments = plan.source.fixed
+        with torch.no_grad(), component.calling(plan.source.node.place):
             vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
         if not isinstance(vector, Tensor) or vector.dim() != 1:
             raise broken(component, vector, "a feature [D]")
-        return WantedFeature(index, config, F.normalize(vector.detach().float().to(self.device), dim=0))
+        return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
 
     # One epoch
 
     def _context(self, now: Now, dry: bool = False) -> EpochContext:
         """The variables of an epoch, the resolution among them, which depends on time alone."""
-        settings, key = self.config.settings, self.key.fold("epoch", now.epoch)
+        key = self.key.fold("epoch", now.epoch)
         context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
-        width, height = context.constant(settings["resolution"], "")
-        size = [float(width), float(height)]
+        settings = context.at(self.plan.settings, "")
+        size = [float(length) for length in settings.resolution]
         context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
-        scale = context.constant(settings["learnrate_scale"], "")
-        rate = context.constant(settings["learnrate"], "")
+        scale = settings.learnrate_scale
+        rate = settings.learnrate
         context.variables |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
         return context
 
@@ -354,7 +345,7 @@ class Run:
             image = self.canvas.image()
             width, height = self.resolution
             if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
-                raise broken(self.config.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
+                raise broken(self.plan.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
             return clamp_through(image)
 
     def _postprocess(self, context: EpochContext) -> None:
@@ -365,10 +356,10 @@ class Run:
                 with self._calling_canvas():
                     self.canvas.write(image)
 
-    def _changed(self, image: Tensor, stages: list[tuple[Any, list[Placed]]], context: EpochContext) -> Tensor:
+    def _changed(self, image: Tensor, stages: list[tuple[Section[Any], list[Placed]]], context: EpochContext) -> Tensor:
         """An image after stages that keep its resolution."""
-        for values, parts in stages:
-            for part in parts if context.active(values, "") else []:
+        for section, parts in stages:
+            for part in parts if context.active(section, "") else []:
                 before = image.shape
                 image = pixels(call_transform(part, image, context))
                 if image.shape != before:
@@ -387,7 +378,7 @@ class Run:
         passes = [
             TargetPass(target, seen, context)
             for target in self.targets
-            if context.open(target.config.values, target.place)
+            if context.open(target.plan.section, target.place)
         ]
         for encoder in self.encoders.values():
             encoder.learn([one for one in passes if one.wanted and one.target.encoder is encoder])
@@ -408,9 +399,14 @@ class Run:
             self._mean = (mean + (image - mean) / (count + 1), count + 1)
 
 
-def _what(feature: FeatureConfig) -> tuple[str, str]:
+def _what(feature: FeaturePlan) -> tuple[str, str]:
     """The source of a feature, and what the user wrote for it."""
     return feature.source.name, str(feature.source.values["value"].source)
+
+
+def _placed(stages: Sequence[StagePlan[Any]], name: str) -> list[tuple[Section[Any], list[Placed]]]:
+    """The stages of a list, with the places of their transforms."""
+    return [(one.section, Placed.all(one.transforms, f"{name}/{number}")) for number, one in enumerate(stages)]
 
 
 def _size(context: EpochContext) -> tuple[int, int]:

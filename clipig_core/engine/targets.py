@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from clipig_core.config import ConstraintConfig, TargetConfig
+from clipig_core.config import Constraint, Section, TargetPlan
 from clipig_core.engine.context import EpochContext, Placed, call_constraint, call_transform
 from clipig_core.engine.device import numbers
 from clipig_core.engine.encoding import ChunkedEncoder
@@ -85,24 +84,20 @@ class TargetResult:
         return found[0] if found else None
 
 
-class Target:
+class BoundTarget:
     """A target that is ready to run."""
 
     def __init__(
-        self, index: int, config: TargetConfig, encoder: ChunkedEncoder | None, features: list[WantedFeature]
+        self, index: int, plan: TargetPlan, encoder: ChunkedEncoder | None, features: list[WantedFeature]
     ) -> None:
-        self.index, self.config, self.encoder, self.features = index, config, encoder, features
-        fixed = {
-            name: config.values[name].resolve({}, random.Random(0))
-            for name in ("name", "select", "batch_size", "feature_scale", "gradient", "color")
-        }
-        self.name, self.select, self.batch_size = fixed["name"], fixed["select"], fixed["batch_size"]
-        self.fair = fixed["feature_scale"] == "fair"
-        self.normalized = fixed["gradient"] == "normalized"
-        self.color: float = fixed["color"]
+        self.index, self.plan, self.encoder, self.features = index, plan, encoder, features
+        fixed = plan.section.fixed
+        self.name, self.select, self.batch_size, self.color = fixed.name, fixed.select, fixed.batch_size, fixed.color
+        self.fair = fixed.feature_scale == "fair"
+        self.normalized = fixed.gradient == "normalized"
         self.place = f"targets/{index}"
-        self.transforms = Placed.all(config.transforms, f"{self.place}/transforms")
-        self.constraints = Placed.all([one.use for one in config.constraints], f"{self.place}/constraints")
+        self.transforms = Placed.all(plan.transforms, f"{self.place}/transforms")
+        self.constraints = Placed.all([one.use for one in plan.constraints], f"{self.place}/constraints")
         self.random = any(part.use.component.random for part in self.transforms)
 
     @property
@@ -137,14 +132,14 @@ class TargetPass:
     be used and dropped before the next one.
     """
 
-    def __init__(self, target: Target, image: Tensor, context: EpochContext) -> None:
+    def __init__(self, target: BoundTarget, image: Tensor, context: EpochContext) -> None:
         self.target, self.context, self.image = target, context, image
         active = [
             i
             for i, wanted in enumerate(target.features)
-            if context.open(wanted.config.values, f"{target.place}/features/{i}")
+            if context.open(wanted.plan.section, f"{target.place}/features/{i}")
         ]
-        weight = target.config.values["weight"]
+        weight = target.plan.section["weight"]
         self.terms = Terms(target.features, active, target.select, weight, target.multiplicity, target.place)
         self.views = target.views(image, context)
         """[B, 3, h, w]"""
@@ -179,10 +174,8 @@ class TargetPass:
             weight = self.context.per_view([self.terms.weight], similarity[:, None], self.target.place)[:, 0]
         held = views.new_zeros(len(views))
         seen = clamp_through(views) if self.target.constraints else views
-        for index, (part, config) in enumerate(
-            zip(self.target.constraints, self.target.config.constraints, strict=True)
-        ):
-            result = self._constraint(index, part, config, seen, similarity)
+        for index, (part, plan) in enumerate(zip(self.target.constraints, self.target.plan.constraints, strict=True)):
+            result = self._constraint(index, part, plan.section, seen, similarity)
             if result:
                 held = held + self.target.multiplicity * weight * (result.weight * result.loss)[:, 0]
                 result.loss = result.loss.detach()
@@ -229,21 +222,20 @@ class TargetPass:
         return TermResults("feature", columns, *map(joined, ("losses", "weights", "chosen", "similarity")))
 
     def _constraint(
-        self, index: int, part: Placed, config: ConstraintConfig, views: Tensor, similarity: Tensor
+        self, index: int, part: Placed, section: Section[Constraint], views: Tensor, similarity: Tensor
     ) -> TermResults | None:
-        windows = {name: config.values[name] for name in ("start", "end")}
         contexts, parts = [self.context], [views]
-        if any(value.names & SIMILARITY for value in [*part.use.values.values(), *windows.values()]):
+        if any(value.names & SIMILARITY for value in [*part.use.values.values(), section["start"], section["end"]]):
             contexts = [self.context.of_view(i, number) for i, number in enumerate(similarity.tolist())]
             parts = list(views.split(1))
-        opened = [context.open(windows, part.place) for context in contexts]
+        opened = [context.open(section, part.place) for context in contexts]
         if not any(opened):
             return None
         losses = [
             call_constraint(part, some, context) if inside else some.new_zeros(len(some))
             for context, some, inside in zip(contexts, parts, opened, strict=True)
         ]
-        weight = self.context.per_view([config.values["weight"]], similarity[:, None], f"{part.place}/weight")
+        weight = self.context.per_view([section["weight"]], similarity[:, None], f"{part.place}/weight")
         taken = numbers([float(inside) for inside in opened], views)[:, None]
         columns = ((index, part.use.name),)
         return TermResults("constraint", columns, torch.cat(losses)[:, None], weight, taken)

@@ -56,6 +56,8 @@ class File(str):
 log = logging.getLogger("clipig")
 
 REQUIRED: Any = inspect.Parameter.empty
+DEFAULT = Place("default")
+"""Of what nobody wrote."""
 Number = int | float
 
 _YAML_1_1 = {"yes": True, "no": False, "on": True, "off": False}
@@ -163,11 +165,11 @@ class Declaration:
         with self._at(node):
             value = Value(self, node, tuple(self._items(node)))
         if value.constant:
-            value.resolve({}, random.Random(0))
+            _ = value.fixed
         return value
 
     def default_value(self) -> Value:
-        node = Node.of(self.default, Place("default"))
+        node = Node.of(self.default, DEFAULT)
         if self.default is None:
             return Value(self, node, (None,))
         return self.convert(node)
@@ -318,6 +320,11 @@ class Value:
         if self.constant:
             self._constants.append(result)
         return result
+
+    @property
+    def fixed(self) -> Any:
+        """The plain value of one that is the same in every epoch."""
+        return self.resolve({}, random.Random(0))
 
     def _compute(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
         if self.items == (None,):

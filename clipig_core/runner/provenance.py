@@ -13,26 +13,26 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from torch import Tensor
 
-from clipig_core.config import Config
+from clipig_core.config import Plan
 from clipig_core.engine.run import Run
 from clipig_core.errors import printable
 
 
 def provenance(run: Run, image: Tensor) -> str:
     """The text that goes with a picture [1, 3, H, W]; it can be run again as it is."""
-    return heading(run, image) + as_yaml(run.config)
+    return heading(run, image) + as_yaml(run.plan)
 
 
 def heading(run: Run, image: Tensor) -> str:
     """How the picture was made, as comments."""
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch", "torchvision", "clip-anytorch")}
-    used = (use.component.plugin for use in run.config.uses())
+    used = (use.component.plugin for use in run.plan.uses())
     found |= {plugin.distribution: plugin.version for plugin in used if not plugin.built_in}
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     lines = [
         f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
         f"with {versions}, on {run.device}, {str(run.dtype).removeprefix('torch.')}",
-        f"seed {run.config.constant('seed')}, {run.done} of {run.total} epochs, {run.seconds:.1f} s",
+        f"seed {run.plan.seed}, {run.done} of {run.total} epochs, {run.seconds:.1f} s",
         *summary(run, image),
     ]
     return "".join(f"# {printable(line)}\n" for line in lines)
@@ -49,13 +49,13 @@ def summary(run: Run, image: Tensor) -> list[str]:
     return [*lines, *run.statistics.lines()]
 
 
-def as_yaml(config: Config) -> str:
+def as_yaml(plan: Plan) -> str:
     """The whole config, with all defaults."""
     yaml = YAML(typ="rt")
     yaml.width = 110
     yaml.default_flow_style = None
     text = io.StringIO()
-    yaml.dump(_quoted(config.dump()), text)
+    yaml.dump(_quoted(plan.dump()), text)
     return text.getvalue()
 
 

@@ -30,6 +30,6 @@ def check_look(target: str, /, text: str = WORDS) -> None:
                 f"{target}: has the placeholders {sorted(found)}; write '{{{{text}}}}', in quotes, where the words of "
                 "the user are to stand, and no others"
             )
-        config.check(fill(node, {"text": text}), Registry()).bind()
+        config.check(fill(node, {"text": text}), Registry())
     except InputError as error:
         raise ContractError(f"{target}: is no config once a text is in its place:\n{error}") from error

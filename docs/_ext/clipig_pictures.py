@@ -79,7 +79,6 @@ def shown(kind: str, name: str) -> Tensor:
 def transformed(name: str) -> Tensor:
     """[B, 3, h, w]: the original through a transform; several views if it is random."""
     config = check(Node.of(_example("transform", name), Place(name)), Registry())
-    config.bind()
     (use,) = config.targets[0].transforms
     extra = {"rng": torch.Generator().manual_seed(1)} if use.component.random else {}
     images = original().expand(VIEWS if extra else 1, -1, -1, -1)

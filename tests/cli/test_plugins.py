@@ -250,7 +250,7 @@ def test_components_that_cannot_be_loaded_say_why(acme: Path) -> None:
 
 
 def load(text: str, registry: Registry) -> None:
-    config.check(read_yaml(text, "example"), registry).bind()
+    config.check(read_yaml(text, "example"), registry)
 
 
 @pytest.mark.parametrize(

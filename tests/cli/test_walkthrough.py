@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from clipig_core.config import Config, read
+from clipig_core.config import Plan, read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 
@@ -40,7 +40,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def config_of(name: str, **more: Any) -> Config:
+def config_of(name: str, **more: Any) -> Plan:
     files, epochs, _ = RUNS[name]
     options = {"model": "emoji", "device": "cpu", "epochs": epochs, **more}
     return read([str(FOLDER / file) for file in files], options, Registry())
@@ -51,7 +51,7 @@ def test_every_epoch_has_a_loss(name: str) -> None:
     epochs = RUNS[name][1]
     config = config_of(name, epochs=epochs + 6)
     steps = [step.loss for step in Run(config)]
-    assert len(steps) == epochs + 6 - config.constant("start_epoch")
+    assert len(steps) == epochs + 6 - config.settings.fixed.start_epoch
     assert all(loss == loss and abs(loss) < 1e6 for loss in steps)
 
 

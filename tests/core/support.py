@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.config import Config, check, merge
+from clipig_core.config import Plan, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import InputError, Problem
 from clipig_core.extension.registry import Registry
@@ -51,7 +51,7 @@ AXES = {"x": (1.0, 0, 0, 0), "y": (0, 1.0, 0, 0), "z": (0, 0, 1.0, 0), "-x": (-1
 REGISTRY = Registry()
 
 
-def config_of(text: str) -> Config:
+def config_of(text: str) -> Plan:
     return check(merge([read_yaml(text, "test.yaml")]), REGISTRY)
 
 

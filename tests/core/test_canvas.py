@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from clipig_core.config import Init
 from clipig_core.engine.canvas import Canvas, cover, first_pixels, resample, resize
 from clipig_core.errors import InputError
 from clipig_core.imaging.images import read_image
@@ -130,17 +131,10 @@ def test_interpolations_differ() -> None:
     assert set(found[2].flatten().tolist()) == set(image.flatten().tolist())
 
 
-INIT: dict[str, Any] = {
-    "mean": (0.5, 0.5, 0.5),
-    "std": (0.1, 0.1, 0.1),
-    "resolution": None,
-    "image": None,
-    "image_tensor": None,
-}
-
-
-def pixels(width: int = 64, height: int = 48, adjust: bool = False, seed: int = 0, **init: Any) -> Tensor:
-    return first_pixels(width, height, torch.Generator().manual_seed(seed), INIT | init, adjust, CPU)
+def pixels(width: int = 64, height: int = 48, adjust: bool = False, seed: int = 0, **given: Any) -> Tensor:
+    init = Init()
+    vars(init).update(given)
+    return first_pixels(width, height, torch.Generator().manual_seed(seed), init, adjust, CPU)
 
 
 def test_noise_has_the_mean_and_std_of_each_channel() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from clipig_core.config import Config, check, read
+from clipig_core.config import Plan, check, read
 from clipig_core.errors import InputError, Problem
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import read_yaml
@@ -24,13 +24,13 @@ def messages(text: str) -> list[str]:
     """Every problem of a config, without importing components and then with it."""
 
     def load() -> None:
-        config_of(text).bind()
+        config_of(text)
 
     return [str(problem) for problem in problems_of(load)]
 
 
-def constants(config: Config, *names: str) -> list[Any]:
-    return [config.constant(name) for name in names]
+def constants(config: Plan, *names: str) -> list[Any]:
+    return [config.settings[name].fixed for name in names]
 
 
 def files(folder: Path, *texts: str) -> list[str]:
@@ -79,7 +79,7 @@ def test_later_configs_win_and_lists_are_appended(tmp_path: Path) -> None:
     assert constants(config, "epochs", "resolution") == [7, (32, 16)]
     assert config.init["mean"].source == 1
     assert config.init["std"].source == 0.2  # sections are merged key by key
-    assert [target.values["name"].source for target in config.targets] == ["a", "b"]
+    assert [target.section["name"].source for target in config.targets] == ["a", "b"]
     assert [stage.transforms[0].name for stage in config.postproc] == ["blur", "mul"]
 
 
@@ -223,7 +223,7 @@ def test_one_problem(text: str, message: str) -> None:
 def test_postproc_refuses_what_changes_the_resolution(name: str) -> None:
     (found,) = messages(TARGET + f"postproc:\n  - {name}: 5\n  - blur: 3\n")
     assert found.startswith(f"test.yaml:3:{7 + len(name)}: '{name}' changes the resolution")
-    config_of(TARGET.replace("constraints", "transforms: [{resize: 5}], constraints")).bind()
+    config_of(TARGET.replace("constraints", "transforms: [{resize: 5}], constraints"))
 
 
 def test_the_result_keeps_its_resolution_too() -> None:
@@ -268,19 +268,40 @@ def test_of_many_problems_some_are_listed() -> None:
     assert len(str(InputError([Problem("one")] * 20)).splitlines()) == 20
 
 
+# A plan
+
+
+def test_a_plan_has_a_seed_and_another_one_only_as_another_plan() -> None:
+    plan = config_of(TARGET)
+    assert plan.settings.given("seed") is False
+    assert plan.seed != config_of(TARGET).seed
+    other = plan.with_seed(3)
+    assert (other.seed, other.settings.fixed.seed, other.dump()["seed"]) == (3, 3, 3)
+    assert plan.seed != 3
+    assert plan.with_seed().seed != plan.seed
+    assert {**other.dump(), "seed": 0} == {**plan.dump(), "seed": 0}
+    with pytest.raises(AttributeError):
+        plan.settings = other.settings  # type: ignore[misc]
+
+
+def test_a_section_has_its_values_as_attributes() -> None:
+    target = config_of("targets: [{constraints: [blur], batch_size: 2 * 4, weight: 1 - t}]").targets[0]
+    assert (target.section.fixed.batch_size, target.section.fixed.select) == (8, "all")
+    with pytest.raises(InputError, match="t"):
+        assert target.section.fixed.weight  # which no epoch is given for
+
+
 # Looks, variables and single changes
 
 
-def read_text(folder: Path, *texts: str, changes: Sequence[tuple[str, str]] = (), **options: Any) -> Config:
-    config = read(files(folder, *texts), options, REGISTRY, changes)
-    config.bind()
-    return config
+def read_text(folder: Path, *texts: str, changes: Sequence[tuple[str, str]] = (), **options: Any) -> Plan:
+    return read(files(folder, *texts), options, REGISTRY, changes)
 
 
 def test_variables_take_the_place_of_their_names(tmp_path: Path) -> None:
     text = "vars: {word: cat, n: 3}\nepochs: '{{n}} * {{ n }}'\ntargets: [{features: [{text: 'a {{word}}: {{n}}'}]}]"
     config = read_text(tmp_path, text)
-    assert config.constant("epochs") == 9
+    assert config.settings.fixed.epochs == 9
     assert config.dump()["targets"][0]["features"][0]["text"] == "a cat: 3"
     config = read_text(tmp_path, text, "vars: {word: dog}")  # key by key
     assert config.dump()["targets"][0]["features"][0]["text"] == "a dog: 3"
@@ -324,7 +345,7 @@ def test_changes_reach_any_parameter(tmp_path: Path) -> None:
     ]
     config = read_text(tmp_path, text, changes=changes, epochs=5)
     dump = config.dump()
-    assert (config.constant("epochs"), dump["init"]["mean"]) == (8, [0.1, 0.2, 0.3])
+    assert (config.settings.fixed.epochs, dump["init"]["mean"]) == (8, [0.1, 0.2, 0.3])
     assert dump["optimizer"]["sgd"]["momentum"] == 0.9
     assert [target["weight"] for target in dump["targets"]] == [1.0, 0.5]
     assert dump["targets"][0]["constraints"][0]["blur"]["kernel_size"] == 7
@@ -356,19 +377,19 @@ def test_changes_that_lead_nowhere(path: str, value: str, wanted: str, tmp_path:
 
 
 def test_a_look_is_where_a_config_begins(tmp_path: Path) -> None:
-    look = read_text(tmp_path, "vars: {text: fox}", look="object")
+    look = read_text(tmp_path, "vars: {text: fox}", look="object", seed=1)
     config = read_text(
-        tmp_path, "epochs: 3\ntargets: [{name: mine, constraints: [blur]}]", look="object", vars={"text": "fox"}
+        tmp_path, "epochs: 3\ntargets: [{name: mine, constraints: [blur]}]", look="object", vars={"text": "fox"}, seed=1
     )
     count = len(look.targets)
-    assert [target.values["name"].source for target in config.targets[count:]] == ["mine"]
+    assert [target.section["name"].source for target in config.targets[count:]] == ["mine"]
     assert config.dump()["targets"][:count] == look.dump()["targets"]
-    assert config.constant("epochs") == 3
+    assert config.settings.fixed.epochs == 3
     assert config.dump()["finish"] == look.dump()["finish"]
     assert "fox" in json.dumps(look.dump())
-    named = read_text(tmp_path, "look: clipig/object\nvars: {text: fox}")
+    named = read_text(tmp_path, "look: clipig/object\nvars: {text: fox}\nseed: 1")
     assert named.dump() == look.dump()
-    assert read_text(tmp_path, f"look:\n{TARGET}").dump() == read_text(tmp_path, TARGET).dump()
+    assert read_text(tmp_path, f"look:\n{TARGET}", seed=1).dump() == read_text(tmp_path, TARGET, seed=1).dump()
 
 
 @pytest.mark.parametrize(
@@ -412,7 +433,7 @@ postproc:
 """
 
 
-def dumped(config: Config) -> str:
+def dumped(config: Plan) -> str:
     text = io.StringIO()
     YAML(typ="rt").dump(config.dump(), text)
     return text.getvalue()
@@ -422,10 +443,8 @@ def dumped(config: Config) -> str:
 def test_the_dump_can_be_read_again_and_is_then_the_same(text: str, tmp_path: Path) -> None:
     text = text.replace("IMAGE", str(image_file(tmp_path / "a.png", 4, 4))).replace("learnrate: [3]", "learnrate: 3")
     config = config_of(text)
-    config.bind()
     first = dumped(config)
     again = check(read_yaml(first, "again.yaml"), REGISTRY)
-    again.bind()
     assert dumped(again) == first
     assert json.dumps(again.dump()) == json.dumps(config.dump())
 
@@ -433,7 +452,6 @@ def test_the_dump_can_be_read_again_and_is_then_the_same(text: str, tmp_path: Pa
 def test_the_dump_keeps_expressions_and_holds_all_defaults(tmp_path: Path) -> None:
     text = FULL.replace("IMAGE", str(image_file(tmp_path / "a.png", 4, 4))).replace("learnrate: [3]", "learnrate: 3")
     config = config_of(text)
-    config.bind()
     dump = config.dump()
     assert dump["resolution"] == "64 if t < .5 else 128"
     assert dump["learnrate_scale"] == 1.0
@@ -459,7 +477,6 @@ def test_the_dump_keeps_expressions_and_holds_all_defaults(tmp_path: Path) -> No
 
 def test_the_dump_of_an_image_keeps_it_as_it_is(tmp_path: Path) -> None:
     config = config_of(TARGET + f"init: {{image: {image_file(tmp_path / 'a.png', 4, 4)}}}")
-    config.bind()
     assert config.dump()["init"] == {"image": str(tmp_path / "a.png")}
 
 
@@ -486,14 +503,13 @@ def palette(value: Annotated[str, Param('Name.')], strength: Annotated[float, Pa
 """
     registry = third_party(monkeypatch, tmp_path, "acme_features", IMPORTS + code)
     config = check(read_yaml("targets: [{features: [{palette: {value: sea, strength: 3}}]}]", "a.yaml"), registry)
-    config.bind()
     assert config.dump()["targets"][0]["features"][0]["palette"] == {"value": "sea", "strength": 3}
 
 
 def test_a_config_needs_no_plugin_that_it_does_not_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIPIG_DISABLE", "color,noise,geometry,features,losses,photo,looks")
     text = "model: emoji\n" + TARGET
-    check(read_yaml(text, "a.yaml"), Registry()).bind()
+    check(read_yaml(text, "a.yaml"), Registry())
     (problem,) = problems_of(lambda: check(read_yaml(text + "postproc: [{mul: 2}]", "a.yaml"), Registry()))
     assert str(problem.place) == "a.yaml:3:13"
     assert "plugin 'color' (clipig " in problem.message
@@ -507,13 +523,13 @@ def test_a_run_without_epochs_is_refused() -> None:
 @pytest.mark.parametrize(("word", "meant"), [("yes", True), ("No", False), ("on", True), ("off", False)])
 def test_words_of_older_yaml_are_understood(word: str, meant: bool) -> None:
     (target,) = config_of(f"targets: [{{active: {word}, constraints: [blur]}}]").targets
-    assert target.values["active"].resolve({}, random.Random()) is meant
+    assert target.section["active"].resolve({}, random.Random()) is meant
 
 
 def test_features_are_called_by_the_name_of_their_source() -> None:
-    config = check(read_yaml("targets:\n- features:\n  - {image: no-such.png}\n  - {text: {}}", "a.yaml"), REGISTRY)
+    document = read_yaml("targets:\n- features:\n  - {image: no-such.png}\n  - {text: {}}", "a.yaml")
     with pytest.raises(InputError) as caught:
-        config.bind()
+        check(document, REGISTRY)
     assert "a.yaml:3:13: image: there is no file 'no-such.png'" in str(caught.value)
     assert "'text' is missing" in str(caught.value)
 

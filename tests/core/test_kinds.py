@@ -11,6 +11,7 @@ import pytest
 
 from clipig_core import config
 from clipig_core.config.templates import fill, gaps
+from clipig_core.engine.run import Run
 from clipig_core.errors import InputError
 from clipig_core.extension.kinds import COMMAND, FUNCTION, KINDS, LOOK, Kind, Stands, first_sentence
 from clipig_core.extension.registry import Registry
@@ -29,10 +30,8 @@ def registry_of(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Reg
     return third_party(monkeypatch, folder, "acme_kinds", HEAD + code)
 
 
-def check(text: str, registry: Registry) -> config.Config:
-    checked = config.check(read_yaml(text, "test.yaml"), registry)
-    checked.bind()
-    return checked
+def check(text: str, registry: Registry) -> config.Plan:
+    return config.check(read_yaml(text, "test.yaml"), registry)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
@@ -80,8 +79,9 @@ def test_a_deprecated_name_works_and_is_mentioned_once(
 ) -> None:
     given = "'swirl': Entry('acme_kinds:swirl', deprecated=\"write 'twist'\")"
     registry = registry_of(monkeypatch, tmp_path, hook("transforms", given) + SWIRL)
+    plan = check("targets: [{constraints: [blur], transforms: [swirl, swirl]}]", registry)
     with caplog.at_level(logging.WARNING, "clipig"):
-        check("targets: [{constraints: [blur], transforms: [swirl, swirl]}]", registry)
+        Run(plan)
     assert caplog.messages == ["transform 'swirl' is deprecated: write 'twist'"]
 
 
@@ -141,7 +141,7 @@ def test_functions_can_be_called_in_expressions_and_are_imported_then(waves: Reg
     checked = check(
         "epochs: wave(.5)\ntargets: [{constraints: [{blur: {weight: 'wave(.5)'}}], weight: 'wave(4)'}]", waves
     )
-    assert checked.constant("epochs") == 2
+    assert checked.settings.fixed.epochs == 2
     assert check("targets: [{constraints: [{mean: {above: 'wave(2)'}}]}]", waves)
 
 

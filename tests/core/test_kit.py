@@ -22,4 +22,4 @@ def test_what_only_reads_configs_does_not_load_torch() -> None:
 
 def test_an_unknown_name_is_no_import() -> None:
     with pytest.raises(ImportError, match="resampel"):
-        from clipig_core.kit import resampel  # type: ignore[attr-defined]  # noqa: F401
+        from clipig_core.kit import resampel  # noqa: F401

@@ -66,10 +66,10 @@ def test_a_seed_is_drawn_and_recorded() -> None:
     run = run_of(text, LinearEncoder(AXES))
     for _ in run:
         pass
-    seed = run.config.constant("seed")
+    seed = run.plan.seed
     assert isinstance(seed, int)
     assert torch.equal(run.image, image_of(f"seed: {seed}\n{text}"))
-    assert run_of(text, LinearEncoder(AXES)).config.constant("seed") != seed
+    assert run_of(text, LinearEncoder(AXES)).plan.seed != seed
 
 
 def test_all_views_of_all_targets_take_one_encoder_call_per_epoch() -> None:
@@ -274,7 +274,7 @@ def test_a_component_that_breaks_its_contract_is_named(
 
 def test_a_transform_that_changes_the_resolution_in_secret_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_of(HEAD + "targets: [{constraints: [blur]}]\npostproc: [blur]")
-    component = run.config.postproc[0].transforms[0].component
+    component = run.plan.postproc[0].transforms[0].component
     monkeypatch.setattr(component, "function", lambda images, **_: images[:, :, 1:])
     with pytest.raises(PluginError, match="changed the resolution"):
         next(iter(run))

@@ -53,14 +53,14 @@ CONFIGS = {
 }
 
 
-def read(block: str, folder: Path, **options: object) -> config.Config:
+def read(block: str, folder: Path, **options: object) -> config.Plan:
     (folder / "page.yaml").write_text(block, "utf-8")
     return config.read([str(folder / "page.yaml")], options, REGISTRY)
 
 
 @pytest.mark.parametrize("block", CONFIGS.values(), ids=CONFIGS)
 def test_configs_load(block: str, tmp_path: Path) -> None:
-    read(block, tmp_path).bind()
+    read(block, tmp_path)
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_words_are_painted_with_the_default_look() -> None:
     config = clipig.read("red fox", epochs=2)
     texts = [feature.source.values["value"].source for target in config.targets for feature in target.features]
     assert set(texts) == {"red fox"}
-    assert config.constant("epochs") == 2
+    assert config.settings.fixed.epochs == 2
 
 
 def test_a_run_by_hand() -> None:

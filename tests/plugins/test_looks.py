@@ -24,7 +24,7 @@ def test_a_look_paints_in_small(name: str) -> None:
     assert result.error is None
     assert result.image.shape == (1, 3, 48, 48)
     assert {row.target for row in result.statistics} == {
-        target.values["name"].source for target in result.run.config.targets
+        target.section["name"].source for target in result.run.plan.targets
     }
 
 

@@ -30,7 +30,7 @@ class Proof:
         self.file, self.margin, self.color = file, margin, WHITE
 
     def begin(self, run: Any) -> None:
-        use = run.config.choices.get("paper")
+        use = run.plan.choices.get("paper")
         if use:
             self.color = use.component.function(**use.arguments({}, random.Random(0)))
 
