@@ -16,7 +16,7 @@ def smooth(
     images: Tensor,
     edge: Annotated[
         float, Param("Contrast that is kept by half, as standard deviation within a window; less goes.", above=0)
-    ] = 0.045,
+    ] = 0.025,
     size: Annotated[
         int,
         Param("Side in pixels of the square window; an even number is raised to the next odd one.", min=1, max=32767),

@@ -33,6 +33,7 @@ TRANSFORMS: dict[str, Arguments] = {
     "mul": {"color": (0.5, 1.5, -0.2)},
     "noise": {"std": (0.1, 0.2, 0.3)},
     "pad": {"size": (2, 1), "mode": "wrap"},
+    "periodic": {},
     "quantize": {"step": (0.1, 0.25, 0.3)},
     "random_crop": {"size": (3, 2)},
     "random_flip": {},

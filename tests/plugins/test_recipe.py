@@ -406,6 +406,20 @@ def test_faint_tints_go_and_strong_colours_stay() -> None:
         torch.testing.assert_close(after.mean(), before.mean())
 
 
+def test_opposite_edges_meet() -> None:
+    """A wave that goes round stays; a ramp becomes flat where its ends meet."""
+    rows, columns = torch.arange(24.0)[:, None], torch.arange(36.0)
+    wave = (0.5 + 0.2 * torch.sin(torch.pi * (columns / 9 + rows / 6))).expand(2, 3, 24, 36)
+    assert float((apply_transform("periodic", wave) - wave).abs().mean()) < 0.02
+    ramp = wave + 0.01 * columns + 0.02 * rows
+    found = apply_transform("periodic", ramp)
+    torch.testing.assert_close(found.mean((2, 3)), ramp.mean((2, 3)))
+    for side in (2, 3):
+        seam, before = ((one.select(side, 0) - one.select(side, -1)).abs().mean() for one in (found, ramp))
+        assert seam < 1.5 * found.diff(dim=side).abs().mean()
+        assert seam < 0.4 * before
+
+
 def test_smoothing_removes_a_ripple_and_keeps_an_edge() -> None:
     """As a guided filter of torch's own means."""
     columns = torch.arange(40.0)
