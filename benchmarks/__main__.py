@@ -26,7 +26,20 @@ from typing import Any
 
 import torch
 
-from benchmarks import epoch, memory, precision, profiling, quality, scaling, startup, tables, transforms, waiting
+from benchmarks import (
+    epoch,
+    memory,
+    outputs,
+    precision,
+    profiling,
+    quality,
+    scaling,
+    startup,
+    tables,
+    transforms,
+    waiting,
+    watching,
+)
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
 from clipig_core.errors import ClipigError
@@ -40,6 +53,8 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "scaling": scaling.measure,
     "startup": startup.measure,
     "waiting": waiting.measure,
+    "outputs": outputs.measure,
+    "watching": watching.measure,
     "profile": profiling.measure,
 }
 

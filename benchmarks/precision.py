@@ -126,6 +126,7 @@ def pictures(session: Session) -> Rows:
     exact, first = runs["float32"], images["float32"]
     if session.pictures:
         output = Output.claim(f"{session.pictures}/", "precision")
+        output.make_folder()
         save(output.image, to_png(torch.cat([first, images["bfloat16"]], dim=3), {}))
         output.release()
     return {

@@ -15,7 +15,7 @@ from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
 from clipig_core.runner.execute import Observer, Result, execute
 
-FILES = (".yaml", ".yml", ".png")
+FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif")
 
 What = str | Path | Mapping[str, Any]
 
@@ -39,12 +39,14 @@ def make(
     on_step: Callable[[Step], None] | None = None,
     observers: Iterable[Observer] = (),
     stop: Callable[[], bool] = lambda: False,
+    preview: bool = False,
     **settings: Any,
 ) -> Result:
     """Make a picture; what it can be made of says `read`.
 
     `model` is a name, or an object with the methods of an `Encoder`, which may serve many pictures; it is that of all
-    targets that do not choose their own. `on_step` is called after each epoch; what it raises ends the run.
+    targets that do not choose their own. `on_step` is called after each epoch; what it raises ends the run. With
+    `preview`, the picture is shown in the notebook, or in the terminal, while it grows.
 
     Raises:
         InputError: the config is wrong.
@@ -53,6 +55,9 @@ def make(
     if isinstance(model, str):
         settings["model"], model = model, None
     run = Run(read(*sources, **settings), encoder=model)
+    if preview:
+        shown: Observer = Registry().find("output", "preview").function(Path())
+        observers = [*observers, shown]
     return execute(run, observers, stop, on_step)
 
 

@@ -11,6 +11,7 @@ import click
 
 from clipig_cli.text import beside, columns, echo, printable
 from clipig_core.errors import InputError, PluginError, unknown
+from clipig_core.extension.completion import names_of
 from clipig_core.extension.documentation import contract, documentation, page, page_of_kind
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ BROKEN = "BROKEN"
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_of())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if a plugin is broken.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if a plugin is broken, or a name ambiguous.")
 @click.pass_context
 def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -> None:
     """List all plugins, or show what the component NAME does and takes.
@@ -38,7 +39,10 @@ def plugins(ctx: click.Context, name: str | None, as_json: bool, strict: bool) -
         echo(json.dumps([describe(plugin) for plugin in registry.plugins], indent=2))
     else:
         echo("\n".join(listing(registry, columns(otherwise=10_000))))
-    if strict and any(plugin.status == "broken" for plugin in registry.plugins):
+    ambiguous = registry.ambiguous() if strict or not (name or as_json) else []
+    for sentence in ambiguous:
+        echo(printable(sentence), err=True)
+    if strict and (ambiguous or any(plugin.status == "broken" for plugin in registry.plugins)):
         ctx.exit(1)
 
 

@@ -3,10 +3,13 @@
 from clipig_core.errors import ClipigError, InputError, PluginError, Problem, RunError
 from clipig_core.extension.hooks import hookimpl
 from clipig_core.extension.kinds import Entry
-from clipig_core.language.params import File, Floats2, Floats3, Floats4, Ints2, Param, Resized
+from clipig_core.language.params import Floats2, Floats4, Ints2, Resized
+from clipig_core.language.types import Choice, Color, File, Floats3, Numbers, Param, Pattern, Type
 
 __all__ = [
+    "Choice",
     "ClipigError",
+    "Color",
     "Entry",
     "File",
     "Floats2",
@@ -14,10 +17,13 @@ __all__ = [
     "Floats4",
     "InputError",
     "Ints2",
+    "Numbers",
     "Param",
+    "Pattern",
     "PluginError",
     "Problem",
     "Resized",
     "RunError",
+    "Type",
     "hookimpl",
 ]

@@ -8,11 +8,22 @@ from dataclasses import dataclass, replace
 
 MAX_LISTED = 40
 MAX_PROBLEMS = 20
+MAX_TEXT = 500
 
 
 def printable(line: str) -> str:
     """A line with escapes for characters that would end it, or that a terminal would obey."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, each of them printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def shortened(text: str) -> str:
+    """A text of at most `MAX_TEXT` characters, with its beginning and its end."""
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 105]} ... {text[-100:]}"
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,9 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.place}: {self.message}" if self.place else self.message
-        return f"{text} ({self.hint})" if self.hint else text
+        text = shortened(self.message)
+        text = f"{self.place}: {text}" if self.place else text
+        return f"{text} ({shortened(self.hint)})" if self.hint else text
 
 
 class ClipigError(Exception):

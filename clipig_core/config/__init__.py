@@ -8,24 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipig_core.config.check import DEVICE, check, split_output
-from clipig_core.config.document import LISTS, document, filled_in, merge, override
+from clipig_core.config.check import check, choice
+from clipig_core.config.document import LISTS, Document, document, filled_in, merge, override
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
-from clipig_core.config.sections import CHOICES, PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.sections import (
+    CHOICES,
+    PARTS,
+    Constraint,
+    Feature,
+    Finish,
+    Init,
+    Outputs,
+    Settings,
+    Stage,
+    Target,
+    split_output,
+)
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
 
 __all__ = [
     "CHOICES",
-    "DEVICE",
     "LISTS",
     "PARTS",
     "Constraint",
     "ConstraintPlan",
+    "Document",
     "Feature",
     "FeaturePlan",
     "Finish",
     "Init",
+    "Outputs",
     "Plan",
     "Section",
     "Settings",
@@ -35,6 +48,7 @@ __all__ = [
     "TargetPlan",
     "Use",
     "check",
+    "choice",
     "document",
     "filled_in",
     "merge",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
-from clipig_core.config.sections import PARTS, Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.requires import unmet
+from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Component, Registry
@@ -19,8 +18,6 @@ from clipig_core.language.nodes import Node
 from clipig_core.language.params import DEFAULT, Declaration, Value, Values, declarations
 
 S = TypeVar("S")
-
-DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 def check(document: Node, registry: Registry) -> Plan:
@@ -38,18 +35,18 @@ def check(document: Node, registry: Registry) -> Plan:
     return made if made.settings.fixed.seed is not None else made.with_seed()
 
 
-def split_output(output: str) -> tuple[Path, str]:
-    """The directory of an output, and the name without ending; empty if it is only a directory.
+def choice(kind: str, node: Node, registry: Registry) -> Use:
+    """A component outside of any config: a name, or one name with parameters, as a choice of the run is written.
 
     Raises:
-        ValueError: it is neither a directory nor a `.png` filename.
+        InputError: there is none of this name, or its parameters are wrong.
     """
-    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
-    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
-        return Path(path), ""
-    if not path.lower().endswith(".png"):
-        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
-    return Path(path).parent, Path(path).stem
+    planner = _Planner(registry, imports=True)
+    uses = planner.listed(registry.kinds[kind], node)
+    if not planner.problems and len(uses) != 1:
+        planner.problem(f"{len(uses)} names are given", node.place, "expected a name, or one name with parameters")
+    raise_all(planner.problems)
+    return uses[0]
 
 
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
@@ -120,9 +117,12 @@ class _Planner:
         return Section(self.values(node, self.declared(section), also))
 
     def declared(self, section: type) -> dict[str, Declaration]:
-        """The parameters of a section, whose expressions may call the functions of plugins."""
-        functions = self.registry.functions
-        return {name: replace(one, functions=functions) for name, one in declarations(section).items()}
+        """The parameters of a section."""
+        return self.functional(declarations(section))
+
+    def functional(self, params: Mapping[str, Declaration]) -> dict[str, Declaration]:
+        """Parameters whose expressions may call the functions of plugins."""
+        return {name: replace(one, functions=self.registry.functions) for name, one in params.items()}
 
     def mapping(self, node: Node, what: str) -> Node:
         if isinstance(node.value, dict):
@@ -175,25 +175,17 @@ class _Planner:
     def plan(self, node: Node) -> Plan:
         choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
         settings = self.section(node, Settings, also=(*choices, *lists, *PARTS))
-        values = settings.values
-        if "device" in values and not DEVICE.fullmatch(str(values["device"].source)):
-            self.problem(
-                f"unknown device '{values['device'].source}'",
-                values["device"].node.place,
-                "auto, cpu, cuda, cuda:1 or mps",
-            )
-        self.epochs(values)
-        if "output" in values:
-            try:
-                split_output(str(values["output"].source))
-            except ValueError as error:
-                self.problem(f"output: {error}", values["output"].node.place)
+        self.problems += unmet(node.value.get("requires", Node(None, node.place)))
+        self.epochs(settings.values)
         init = self.section(self.mapping(node.value.get("init", Node({}, DEFAULT)), "'init'"), Init)
-        chosen = {key: self.choice(kind, node) for key, kind in choices.items()}
         targets = [self.target(entry) for entry in self.entries(node, "targets")]
+        shared = any(target.features and not target.model for target in targets)  # else nobody asks the run's model
+        chosen = {key: self.choice(kind, node, shared or kind is not MODEL) for key, kind in choices.items()}
         stages = [self.stage(entry, Stage, "postproc") for entry in self.entries(node, "postproc")]
         finish = [self.stage(entry, Finish, "finish") for entry in self.entries(node, "finish")]
-        listed = {key: self.uses(kind, node) for key, kind in lists.items()}
+        listed = {
+            key: [replace(use, section=self.own(use)) for use in self.uses(kind, node)] for key, kind in lists.items()
+        }
         chosen_uses = {key: use for key, use in chosen.items() if use}
         return Plan(settings, init, chosen_uses, targets, stages, finish, listed)
 
@@ -202,18 +194,18 @@ class _Planner:
         if first and end and first.fixed >= end.fixed:
             self.problem("no epoch is left to run", first.node.place, "start_epoch must be below epochs")
 
-    def default(self, kind: Kind, place: Place) -> Node | None:
-        """The name that is taken where none is written; a problem if the kind needs one and no plugin declares it."""
+    def default(self, kind: Kind, place: Place, used: bool = True) -> Node | None:
+        """The name that is taken where none is written; a problem if one is needed and no plugin declares it."""
         try:
             return Node(self.registry.default(kind.name), DEFAULT)
         except LookupError as error:
-            if kind.required:
+            if kind.required and used:
                 self.problem(str(error.args[0]), place, f"write '{kind.key}: ...'")
             return None
 
-    def choice(self, kind: Kind, parent: Node) -> Use | None:
+    def choice(self, kind: Kind, parent: Node, used: bool = True) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
-        node = parent.value.get(kind.key) or self.default(kind, parent.place)
+        node = parent.value.get(kind.key) or self.default(kind, parent.place, used)
         if node is None:
             return None
         if isinstance(node.value, str):
@@ -304,10 +296,14 @@ class _Planner:
         return found
 
     def constraint(self, use: Use) -> ConstraintPlan:
-        own, params = self.declared(Constraint), use.node
+        return ConstraintPlan(use, self.own(use))
+
+    def own(self, use: Use) -> Section[Any]:
+        """What core adds to the parameters of a component."""
+        own, params = self.functional(use.component.contract.inside()), use.node
         given = params.value if isinstance(params.value, dict) else {}
         mine = Node({key: value for key, value in given.items() if key in own}, params.place, params.keys)
-        return ConstraintPlan(use, Section(self.values(mine, own)))
+        return Section(self.values(mine, own))
 
     def stage(self, node: Node, section: type[S], where: str) -> StagePlan[S]:
         own = self.declared(section)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import Node, read_file, read_yaml
+from clipig_core.language.nodes import MAX_BYTES, Node, read_file, read_yaml
 from clipig_core.language.params import DEFAULT
 
 SECTIONS = ("init", "vars")
@@ -20,38 +20,74 @@ LISTS = ("targets", "postproc", "finish", *(kind.key for kind in KINDS.values() 
 """The lists of a config, which grow when configs are merged."""
 
 
+@dataclass(frozen=True)
+class Document:
+    """A config as it is written: look, files and options in one, with places, variables not yet filled in."""
+
+    node: Node
+
+    @classmethod
+    def read(cls, sources: Sequence[str | Node], options: Mapping[str, Any], registry: Registry) -> Document:
+        """What some YAML files (`-` is standard input) or documents say together, and options, which win.
+
+        A `look` is the beginning of a config, on which the files are merged.
+
+        Raises:
+            InputError: a file cannot be read, or is no YAML.
+        """
+        problems: list[Problem] = []
+        nodes = []
+        for source in sources:
+            try:
+                nodes.append(source if isinstance(source, Node) else read_file(source))
+            except InputError as error:
+                problems += error.problems
+        raise_all(problems)
+        for name, value in options.items():
+            place = Place(f"--{name.replace('_', '-')}")
+            nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
+        lists = [*LISTS, *registry.keys(Stands.RUN_LIST)]
+        return cls(merge([*_look(merge(nodes, lists), registry), *nodes], lists))
+
+    def override(self, path: str, value: Node) -> Document:
+        """With another value at a dotted path, such as `targets.0.weight`; missing mappings are made.
+
+        Raises:
+            InputError: a part of the path is no number of an element, or leads into something that has no parts.
+        """
+        return Document(override(self.node, path, value))
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names that stand as `{{name}}` in its texts."""
+        return frozenset(name for name, _ in gaps(self.node))
+
+    def filled(self) -> Node:
+        """What is to be checked: each `{{name}}` in a text is replaced by the variable of this name in `vars`.
+
+        Raises:
+            InputError: a variable has no value, or one that is no single value.
+        """
+        return filled_in(self.node)
+
+
 def document(
     sources: Sequence[str | Node],
     options: Mapping[str, Any],
     registry: Registry,
     changes: Sequence[tuple[str, str]] = (),
 ) -> Node:
-    """What some YAML files (`-` is standard input) or documents say together, and options, which win.
+    """What some files and options say together, see `Document`; `changes` set single parameters in the end.
 
-    `changes` set single parameters in the end, `targets.0.weight` to a YAML text.
-
-    A `look` is the beginning of a config, on which the files are merged; `{{name}}` in any text is then replaced by the
-    variable of this name in `vars`.
+    A change is a path such as `targets.0.weight`, and a YAML text.
 
     Raises:
         InputError: a file cannot be read, is no YAML, or leaves a variable without a value.
     """
-    problems: list[Problem] = []
-    nodes = []
-    for source in sources:
-        try:
-            nodes.append(source if isinstance(source, Node) else read_file(source))
-        except InputError as error:
-            problems += error.problems
-    raise_all(problems)
-    for name, value in options.items():
-        place = Place(f"--{name.replace('_', '-')}")
-        nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
-    lists = [*LISTS, *registry.keys(Stands.RUN_LIST)]
-    merged = merge([*_look(merge(nodes, lists), registry), *nodes], lists)
+    merged = Document.read(sources, options, registry)
     for path, text in changes:
-        merged = override(merged, path, read_yaml(text, f"--set {path}"))
-    return filled_in(merged)
+        merged = merged.override(path, read_yaml(text, f"--set {path}"))
+    return merged.filled()
 
 
 def override(node: Node, path: str, value: Node) -> Node:
@@ -111,6 +147,9 @@ def filled_in(node: Node) -> Node:
         if name not in values:
             hint = f"write 'vars: {{{name}: ...}}', or use the option --var {name}=..."
             problems.append(Problem(f"the variable '{name}' has no value", place, hint))
+    if not problems and sum(len(values[name]) for name, _ in gaps(document)) > MAX_BYTES:
+        message = f"with its variables filled in, the config is larger than {MAX_BYTES // 1024} KiB"
+        problems.append(Problem(message, given.place))
     raise_all(problems)
     filled = fill(document, values)
     return replace(node, value=filled.value | ({"vars": given} if "vars" in node.value else {}))

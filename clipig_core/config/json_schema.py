@@ -21,21 +21,14 @@ from clipig_core.extension.kinds import CONSTRAINT, FEATURE, LOOK, MODEL, TRANSF
 from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
 from clipig_core.language.nodes import read_yaml
-from clipig_core.language.params import LARGEST, Declaration, File, declarations
+from clipig_core.language.params import LARGEST, Declaration, declarations
+from clipig_core.language.types import Type
 
 Schema = dict[str, Any]
 
-TYPES: dict[Any, list[str]] = {
-    bool: ["boolean", "string"],
-    int: ["integer", "string"],
-    str: ["string", "number"],
-    File: ["string"],
-    list: ["array", "boolean", "number", "string"],
-}
-"""What may be written for a type; all others are numbers, or texts of expressions."""
-
 NULL: Schema = {"type": "null"}
 SINGLE: Schema = {"type": ["boolean", "number", "string"]}
+REQUIRES = "Distributions that this config needs: [clipig>=0.2, clipig-sepia>=1.0]."
 VARS = "Values that take the place of `{{name}}` in texts."
 VARIABLE = r"\{\{\s*\w+\s*\}\}"
 KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
@@ -92,13 +85,12 @@ class Builder:
 
         Not even `targets` are required, as they may stand in another one of the files that a run merges.
         """
-        settings = self.section(config.Settings)
-        settings["device"]["pattern"] = texts([config.DEVICE.pattern])["pattern"]
         properties = {
-            **settings,
+            **self.section(config.Settings),
             **{key: self.choice(kind) for key, kind in self.registry.keys(Stands.RUN_CHOICE).items()},
             "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
             "vars": {"description": VARS, "type": ["object", "null"], "additionalProperties": SINGLE},
+            "requires": {"description": REQUIRES, "type": ["array", "null"], "items": {"type": "string"}},
             "look": self.look(),
             "targets": list_of(self.target(), "What the picture should be."),
             "postproc": list_of(self.stage(config.Stage), "Steps that change the pixels directly, before each epoch."),
@@ -202,32 +194,30 @@ class Builder:
         """What a parameter accepts, by type: one value, a list of them, nothing."""
         one = self.value(param)
         forms = [one]
-        if param.lengths and param.scalar is not list:
+        if param.lengths:
             lengths = [{"minItems": length, "maxItems": length} for length in sorted({1, *param.lengths}, reverse=True)]
             forms.append({"type": "array", "items": one, "anyOf": lengths})
-        if param.optional or param.scalar is list:
+        if param.optional or param.type.lists:
             forms.append(NULL)
         return forms
 
     def value(self, param: Declaration) -> Schema:
         """What an element of a parameter accepts."""
-        if isinstance(param.scalar, tuple):
-            return words(param.scalar)
-        schema: Schema = {"type": TYPES.get(param.scalar, ["number", "string"])}
-        if not param.numeric:
-            return schema
+        kind = param.type
+        if not kind.numeric:
+            return words(kind.words) if kind.words else {"type": [*kind.json], **_pattern(kind)}
         bounds = {"minimum": param.param.min, "exclusiveMinimum": param.param.above, "maximum": param.param.max}
-        also = [*param.words, *(("yes", "no", "on", "off") if param.scalar is bool else ())]
-        known = ", ".join([*also, *param.variables]) or "no variables"
+        texts = self.expression(param.variables, kind.words, kind.pattern)
+        known = ", ".join([*kind.words, *([kind.name] if kind.pattern else []), *param.variables]) or "no variables"
         return {
-            **schema,
+            "type": [*kind.json],
             **{rule: bound for rule, bound in bounds.items() if bound is not None},
-            "allOf": [self.define(f"expression with {known}", self.expression(param.variables, also))],
+            "allOf": [self.define(f"expression with {known}", texts)],
         }
 
-    def expression(self, groups: Sequence[str], also: Sequence[str]) -> Schema:
+    def expression(self, groups: Sequence[str], also: Sequence[str], pattern: str = "") -> Schema:
         """What an expression may be, which may call the functions of plugins."""
-        return expression(groups, also, [*self.registry.functions])
+        return expression(groups, also, [*self.registry.functions], pattern)
 
     def define(self, name: str, schema: Schema) -> Schema:
         """A reference to a schema that is kept once. Not all editors read references with escapes."""
@@ -282,7 +272,7 @@ def one_of(known: Sequence[str]) -> Schema:
     return {"anyOf": [{"enum": [*known]}, texts(map(literally, known))]}
 
 
-def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[str] = ()) -> Schema:
+def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[str] = (), pattern: str = "") -> Schema:
     """Numbers that are not too large, and texts in which every name is known."""
     variables = [name for group in groups for name in VARIABLES[group]]
     names = {*FUNCTIONS, *functions, *RANDOM, *CONSTANTS, *KEYWORDS, *variables}
@@ -291,7 +281,7 @@ def expression(groups: Sequence[str], also: Sequence[str], functions: Sequence[s
     tokens = f"(?:[^0-9A-Za-z_#]|[0-9]{inside}*(?!{inside})|(?:{known})(?!{inside}))+"
     comment = r"(?:#[\s\S]*)?"
     return {
-        "pattern": texts([tokens + comment])["pattern"],
+        "pattern": texts([tokens + comment, *([pattern] if pattern else [])])["pattern"],
         "patternErrorMessage": f"Not an expression. It may use: {', '.join([*also, *groups]) or 'no variables'}.",
         "minimum": -LARGEST,
         "maximum": LARGEST,
@@ -315,6 +305,11 @@ def any_case(text: str) -> str:
 def literally(text: str) -> str:
     """The pattern of a text, valid in all dialects of patterns."""
     return re.sub(r"[\\^$.|?*+()\[\]{}]", r"\\\g<0>", text)
+
+
+def _pattern(kind: Type) -> Schema:
+    """That of a type of texts, if it has one."""
+    return {"pattern": texts([kind.pattern])["pattern"]} if kind.pattern else {}
 
 
 def _examples(component: Component) -> Schema:

@@ -58,6 +58,8 @@ class Use:
     name: str
     node: Node
     values: Values = field(default_factory=dict)
+    section: Section[Any] = field(default_factory=lambda: Section({}))
+    """What core adds to its parameters, if it stands in a list of the run."""
 
     def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
         """The plain values of its parameters for the present variables."""
@@ -69,7 +71,7 @@ class Use:
         return {name: value.fixed for name, value in self.values.items()}
 
     def dump(self) -> dict[str, Any]:
-        return {name: value.source for name, value in self.values.items()}
+        return {name: value.source for name, value in self.values.items()} | self.section.dump()
 
     def choice(self) -> Any:
         """As a choice is written: the name, or the name with parameters."""
@@ -189,13 +191,16 @@ class Plan:
     def dump(self) -> dict[str, Any]:
         """The whole config as plain values, with all defaults, expressions as written.
 
-        The default `mean` and `std` of an initial image are left out: given, they would change it.
+        The default `mean` and `std` of an initial image are left out: given, they would change it. `output` is left
+        out, as it says nothing about the picture, and there it is now.
         """
         init = self.init.dump()
         if init["image"] is not None:
             init = {name: value for name, value in init.items() if self.init.given(name)}
+        settings = self.settings.dump()
+        del settings["output"]
         return {
-            **self.settings.dump(),
+            **settings,
             **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
             "targets": [target.dump() for target in self.targets],

@@ -5,12 +5,16 @@ These classes are the only place where the parameters of core are declared.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from clipig_core.extension.kinds import KINDS, Stands
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import File, Floats3, Ints2, Param
 from clipig_core.language.schedule import FrameTime
+from clipig_core.language.types import Nested, Pattern, Type
 
 Groups = Mapping[str, tuple[str, ...]]
 Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
@@ -18,6 +22,60 @@ End = Annotated[FrameTime, Param("Last moment: an epoch (int), a ratio of the ru
 Active = Annotated[bool, Param("false switches this part off.")]
 Weight = Annotated[float, Param("Factor of the loss; negative weights push away.")]
 ALWAYS = (FrameTime(0.0), FrameTime(1.0))
+
+
+Device = Pattern("auto, cpu, cuda, cuda:1 or mps", r"auto|cpu|mps|cuda(?::\d+)?")
+
+
+def split_output(output: str) -> tuple[Path, str]:
+    """The directory of an output, and the name without ending; empty if it is only a directory.
+
+    Raises:
+        ValueError: it is neither a directory nor a `.png` filename.
+    """
+    path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
+    if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
+        return Path(path), ""
+    if not path.lower().endswith(".png"):
+        raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
+    return Path(path).parent, Path(path).stem
+
+
+class OutputPath(Type):
+    """Where the picture goes. A config may say so for places below the current directory, an option for others, too."""
+
+    name = "a directory, ending with '/', or a '.png' file"
+
+    def read(self, node: Node) -> str:
+        output = str(super().read(node))
+        folder, _ = split_output(output)
+        if not node.place.source.startswith("--") and not _below_here(folder):
+            raise ValueError(f"'{output}' is outside of the current directory; to write there, use '-o {output}'")
+        return output
+
+
+def _below_here(folder: Path) -> bool:
+    """Whether a folder is the current directory, or inside of it."""
+    try:
+        return folder.resolve().is_relative_to(Path.cwd())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, or no path at all, which is found out later
+        return True
+
+
+class Pixels(Nested):
+    """A tensor, as lists, or as a file of numpy's."""
+
+    name = "nested list, or path of a '.npy' file"
+
+    def read(self, node: Node) -> Any:
+        if not isinstance(node.value, str):
+            return super().read(node)
+        if not node.value.endswith(".npy") or "://" in node.value:
+            raise ValueError(f"'{node.value}' is neither a list nor a '.npy' file")
+        return File.locate(node.value, node.place.source)
+
+    def source(self, item: Any, node: Node) -> Any:
+        return str(item) if isinstance(item, File) else node.plain_value()
 
 
 class Settings:
@@ -29,7 +87,9 @@ class Settings:
         "learnrate_scale": ("time", "resolution"),
     }
     verbose: Annotated[int, Param("0 errors only, 1 progress, 2 statistics.", min=0, max=2)] = 2
-    output: Annotated[str, Param("A directory, ending with '/', or a filename ending with '.png'.")] = "./"
+    output: Annotated[str, OutputPath(), Param("A directory, ending with '/', or a filename ending with '.png'.")] = (
+        "./"
+    )
     snapshot_interval: Annotated[
         int | float, Param("Saves the picture every so many epochs (int) or seconds (float); 0 never.", min=0)
     ] = 20.0
@@ -39,7 +99,7 @@ class Settings:
     interpolation: Annotated[
         Literal["cubic", "linear", "nearest"], Param("Filter for resizing the picture when its resolution changes.")
     ] = "cubic"
-    device: Annotated[str, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
+    device: Annotated[str, Device, Param("auto, cpu, cuda, cuda:1, mps; auto takes a GPU if there is one.")] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
         Param(
@@ -58,6 +118,7 @@ class Settings:
     learnrate_scale: Annotated[
         float, Param("Second factor of the step size, for schedules such as '1 - t'.", min=0)
     ] = 1.0
+    metadata: Annotated[bool, Param("Whether the picture holds its config; the file beside it always does.")] = True
     average: Annotated[
         FrameTime,
         Param(
@@ -79,7 +140,11 @@ class Init:
     image: Annotated[File | None, Param("Image to start from, scaled to cover the resolution and centre-cropped.")] = (
         None
     )
-    image_tensor: Annotated[list | None, Param("Pixels [C, H, W] in [0, 1] to start from, as nested lists.")] = None  # type: ignore[type-arg]
+    image_tensor: Annotated[
+        list | None,  # type: ignore[type-arg]
+        Pixels(),
+        Param("Pixels [3, H, W] in [0, 1] to start from, as nested lists, or a '.npy' file with floats."),
+    ] = None
 
 
 class Target:
@@ -136,6 +201,16 @@ class Constraint:
     end: End = ALWAYS[1]
 
 
+class Outputs:
+    """What core adds to the parameters of every output."""
+
+    VARIABLES: ClassVar[Groups] = {"when": ("time", "resolution", "learnrate", "run")}
+    when: Annotated[bool, Param("Whether an epoch is shown to it; an expression chooses moments.")] = True
+    name: Annotated[
+        str, Param("Stands in the names of its files, behind that of the picture: 'slow' makes demo-slow of demo.")
+    ] = ""
+
+
 class Finish:
     """One step after the last epoch: transforms that change what is saved."""
 
@@ -153,5 +228,5 @@ class Stage:
 CHOICES = tuple(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_CHOICE)
 """The components that a config picks one of; plugins that bring kinds may add to them."""
 
-PARTS = ("init", "vars", "look", "targets", "postproc", "finish")
+PARTS = ("init", "vars", "look", "targets", "postproc", "finish", "requires")
 """What stands in a config beside settings and components."""

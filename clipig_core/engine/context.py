@@ -13,6 +13,7 @@ from torch import Tensor
 from clipig_core.config import Section, Use
 from clipig_core.engine.device import numbers
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.suspects import given, taken
 from clipig_core.errors import PluginError
 from clipig_core.extension.registry import Component
 from clipig_core.imaging.views import Axis, Images, Pixels, Views, is_lazy, pixels
@@ -167,10 +168,10 @@ def call_transform(part: Placed, images: Images, context: EpochContext) -> Image
     result = _call(part, images, context)
     if isinstance(result, Views):
         return _GuardedViews(result, part.use, images)
-    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == images.device
-    if not good or result.dim() != 4 or result.shape[:2] != images.shape[:2]:
-        raise broken(component, result, f"floats [B, 3, h, w] for images {list(images.shape)}")
+    if not _like(images, result) or result.dim() != 4 or result.shape[:2] != images.shape[:2] or not result.numel():
+        raise broken(component, result, f"floats [B, 3, h, w] for images {list(images.shape)}, {images.dtype}")
     moved: Tensor = result
+    given(moved, component, part.use.node.place)
     return moved
 
 
@@ -181,7 +182,9 @@ def call_constraint(part: Placed, images: Tensor, context: EpochContext) -> Tens
         InputError: it refuses its parameters with a ValueError.
         PluginError: it fails in any other way, or returns a wrong shape.
     """
-    return _losses(part.use, _call(part, images, context), images)
+    losses = _losses(part.use, _call(part, images, context), images)
+    given(losses, part.use.component, part.use.node.place, ends=True)
+    return losses
 
 
 def call_loss(use: Use, features: Tensor, wanted: Tensor) -> Tensor:
@@ -191,8 +194,10 @@ def call_loss(use: Use, features: Tensor, wanted: Tensor) -> Tensor:
         PluginError: it fails, or returns a wrong shape.
     """
     with use.component.calling(use.node.place):
-        result = use.component.function(features, wanted)
-    return _losses(use, result, features)
+        result = use.component.function(taken(features, use.component, use.node.place), wanted)
+    losses = _losses(use, result, features)
+    given(losses, use.component, use.node.place)
+    return losses
 
 
 def _call(part: Placed, images: Images, context: EpochContext) -> Any:
@@ -200,21 +205,35 @@ def _call(part: Placed, images: Images, context: EpochContext) -> Any:
     arguments: Mapping[str, Any] = context.arguments(part)
     extra = {"rng": context.rng(part)} if component.random else {}
     with component.calling(part.use.node.place, "" if context.dry else f"in epoch {context.now.epoch}"):
-        return component.function(images, **arguments, **extra)
+        return component.function(taken(images, component, part.use.node.place), **arguments, **extra)
 
 
 def _losses(use: Use, result: Any, given: Tensor) -> Tensor:
-    good = isinstance(result, Tensor) and result.is_floating_point() and result.device == given.device
-    if not good or result.shape != given.shape[:1]:
-        raise broken(use.component, result, f"floats [B] for {list(given.shape)}")
+    if not _like(given, result) or result.shape != given.shape[:1]:
+        raise broken(use.component, result, f"floats [B] for {list(given.shape)}, {given.dtype}")
     losses: Tensor = result
     return losses
 
 
+def _like(given: Images, result: Any) -> bool:
+    """Whether a result is a dense tensor of the same type, on the same device."""
+    return (
+        isinstance(result, Tensor)
+        and result.dtype == given.dtype
+        and result.device == given.device
+        and result.layout == torch.strided
+    )
+
+
 def broken(component: Component, result: object, wanted: str) -> PluginError:
     """What to say of a component that returned something else than its contract wants."""
-    given = f"{list(result.shape)}, {result.dtype} on {result.device}" if isinstance(result, Tensor) else repr(result)
-    return PluginError(f"{component.describe()} returned {given[:200]}, not {wanted}")
+    given = type(result).__name__
+    if isinstance(result, Tensor):
+        layout = "" if result.layout == torch.strided else f"{result.layout}, "
+        given = f"{layout}{list(result.shape)}, {result.dtype} on {result.device}"
+    elif isinstance(result, int | float | str | list | tuple | dict | None):
+        given = repr(result)[:200]
+    return PluginError(f"{component.describe()} returned {given}, not {wanted}")
 
 
 class _GuardedViews(Views):
@@ -232,6 +251,7 @@ class _GuardedViews(Views):
         with self.use.component.calling(self.use.node.place):
             result = self.views.read(columns, rows)
         wanted = (*self.shape[:2], rows.index.shape[1], columns.index.shape[1])
-        if not isinstance(result, Tensor) or result.shape != wanted:
+        if not _like(self, result) or result.shape != wanted:
             raise broken(self.use.component, result, f"the floats {list(wanted)} that were read")
+        given(result, self.use.component, self.use.node.place)
         return result

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +23,23 @@ from clipig_core.engine.device import find_device, find_precision
 from clipig_core.engine.dry_run import dry_run
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
+from clipig_core.engine.memory import out_of_memory, picture_problem, wanted
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.state import MAX_SIDE, alike, check_optimizer, whole
 from clipig_core.engine.statistics import Statistics
+from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
-from clipig_core.errors import InputError, PluginError
+from clipig_core.engine.watch import Bounds, NotFiniteError, Watch
+from clipig_core.errors import InputError, PluginError, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
+
+Models = dict[tuple[str, str, str, str], Encoder]
+"""Encoders by component, name with parameters, device and precision."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +50,8 @@ class Step:
     learnrate: float
     targets: list[TargetResult]
     run: Run
+    variables: Mapping[str, Any]
+    """Of expressions, as they were in this epoch."""
 
     @property
     def epoch(self) -> int:
@@ -69,14 +80,17 @@ class Run:
     """A picture in the making: an iterator that trains, one `Step` for each epoch, and goes on where it stands.
 
     Everything is loaded and the first pixels are drawn when it is made. `encoder` and `canvas` are used instead of
-    those that the plan names, if they are given; the encoder for all targets that do not choose their own.
+    those that the plan names, if they are given; the encoder for all targets that do not choose their own. `models`
+    are those that earlier runs of this process have loaded; the run uses them, and adds its own.
 
     Raises:
         InputError: the device is not there, or an image, a model or a parameter cannot be used.
         PluginError: a component breaks its contract.
     """
 
-    def __init__(self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None, models: Models | None = None
+    ) -> None:
         self.plan = plan
         for notice in plan.notices():
             log.warning(notice)
@@ -91,27 +105,31 @@ class Run:
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
         self._resolution = _size(first)
+        self._moments = self._memory_of_a_pixel()
+        self._check_size(*self.resolution)
         self.canvas = self._canvas(*self.resolution, canvas)
         if plan.settings["resolution"].constant:
             with torch.no_grad():
                 dry_run(plan, self._picture(), self._context(first.now, dry=True))
-        self._given = encoder
+        self._given, self._models = encoder, {} if models is None else models
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
-        self.optimizer: torch.optim.Optimizer = self._make(
-            plan.choices["optimizer"], ("step", "defaults"), [*self.canvas.parameters()]
-        )
+        self.optimizer = self._optimizer([*self.canvas.parameters()])
         self.base_rate: float = self.optimizer.defaults["lr"]
         self.stages = _placed(plan.postproc, "postproc")
         self.finishing = _placed(plan.finish, "finish")
-        self._averaged = _epochs(settings.average, self.epochs)
+        self._first_averaged = self.epochs - _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained here."""
+        """Of the epochs that were trained; on a GPU the last one comes later."""
         self.done = 0
         """How many these are."""
         self.last: Step | None = None
+        self._watch = Watch(late=self.device.type != "cpu")
+        self._unsure: list[Step] = []
+        self._bounds = Bounds()
+        self._asked = False
         self._started = time.monotonic()
 
     @property
@@ -140,16 +158,37 @@ class Run:
         with torch.no_grad():
             return self._picture().clone()
 
+    def resolution_in(self, epoch: int) -> tuple[int, int]:
+        """Width and height that the config wants in an epoch.
+
+        Raises:
+            InputError: its expression has no value there.
+        """
+        return self._timed(Now(epoch, self.epochs)).at(self.plan.settings, "").resolution
+
     def result(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: the mean of the last pictures, if `average` wants it, behind the steps of `finish`.
 
         Raises:
             InputError, PluginError: a step of `finish` fails.
+            RunError: the last epoch made values that are not finite.
         """
+        self.settle()
         image = self._mean[0].clone() if self._mean else self.image
         context = self._context(Now(max(self.start_epoch, self.epoch - 1), self.epochs))
         with torch.no_grad():
             return self._changed(image, self.finishing, context).clamp(0, 1)
+
+    def settle(self) -> None:
+        """Wait for the device.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        try:
+            self._settle()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
 
     def __repr__(self) -> str:
         width, height = self.resolution
@@ -169,73 +208,187 @@ class Run:
         Raises:
             InputError: an expression has no value in this epoch, or a component refuses its parameters.
             PluginError: a component fails.
-            RunError: there is not enough memory.
+            RunError: there is not enough memory, or some values are not finite. The run is then in its state before.
         """
+        try:
+            return self._epoch()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
+        except Exception as error:
+            self._restore(self._watch.kept(self.epoch))
+            if not out_of_memory(error) or isinstance(error, RunError):
+                raise
+            few = f"there is too little memory{wanted(error)}; a smaller resolution or batch_size needs less"
+            raise RunError(f"epoch {self.epoch}: {few}") from error
+
+    def _epoch(self) -> Step:
         now = Now(self.epoch, self.epochs)
         context = self._context(now)
         size = _size(context)
         if size != self.resolution:
+            self._settle()
+            self._check_size(*size)
             with self._calling_canvas():
                 resize(self.canvas, self.optimizer, *size, self.settings.interpolation)
             self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
         for group in self.optimizer.param_groups:
             group["lr"] = self.base_rate * rate
+        self._watch.keep(now.epoch, self._memory())
         self._postprocess(context)
-        self.optimizer.zero_grad(set_to_none=True)
         results = self._learn(context)
-        if any(parameter.grad is not None for parameter in self.canvas.parameters()):
+        self._watch.look([*(result.loss for result in results), *self._gradients()])
+        if results and not self._asked:
+            self._asked = True
+            self._notice_what_blocks(results, context)
+        if self._gradients():
             with self.plan.choices["optimizer"].component.calling():
                 self.optimizer.step()
+        self._watch.look(self.canvas.parameters())
+        self._watch.finished()
+        self._bounds.look(now.epoch, lambda: self.image)
         self.epoch += 1
-        if now.epoch >= self.epochs - self._averaged:
+        if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self)
-        self.statistics.add(step)
+        step = self.last = Step(now, rate, results, self, context.variables)
         self.done += 1
+        self._unsure.append(step)
+        self._settle(0 if self.complete else self._watch.late)
         return step
+
+    # What goes wrong without an error
+
+    def _memory(self) -> list[Tensor]:
+        """What is kept for the case that an epoch breaks it: the canvas; and the optimizer's, if that is known late."""
+        memory = _tensors(self.optimizer) if self._watch.late else []
+        return [*self.canvas.parameters(), *memory]
+
+    def _settle(self, leaving: int = 0) -> None:
+        """Wait until it is known of the last epochs, except of so many, that everything was finite."""
+        self._watch.wait(leaving)
+        while len(self._unsure) > leaving:
+            self.statistics.add(self._unsure.pop(0))
+
+    def _blamed(self, epoch: int) -> RunError:
+        """Go back to before an epoch that was not finite, and find out which component made it so."""
+        self.done -= self.epoch - epoch
+        self.epoch, self._mean, self._unsure = epoch, None, []
+        kept = self._watch.kept(epoch)
+        self._restore(kept)
+        try:
+            reason = self._reason()
+        finally:
+            self._restore(kept)
+            self._watch.forget()
+        return RunError(f"epoch {epoch}: {reason}")
+
+    def _restore(self, kept: list[Tensor]) -> None:
+        """Put back what was kept; an optimizer whose memory is lost begins afresh."""
+        memory = self._memory()
+        if kept and len(memory) != len(kept):
+            self.optimizer.state.clear()
+        for one, before in zip(memory, kept, strict=False):
+            one.data.copy_(before)
+        if not all(one.isfinite().all() for one in _tensors(self.optimizer)):
+            self.optimizer.state.clear()
+
+    def _reason(self) -> str:
+        """Repeat the present epoch, up to its step, with an eye on all components."""
+        context = self._context(Now(self.epoch, self.epochs))
+        with watching() as suspects:
+            self._postprocess(context)
+            results = self._learn(context)
+        if suspects.not_finite:
+            return suspects.not_finite
+        for result in results:
+            if not result.loss.isfinite().all():
+                return f"the loss of target '{result.name}' is not finite"
+        canvas, optimizer = (self.plan.choices[name].component.describe() for name in ("canvas", "optimizer"))
+        if not all(gradient.isfinite().all() for gradient in self._gradients()):
+            return f"{canvas} has a gradient that is not finite"
+        return f"{optimizer} made values that are not finite"
+
+    def _notice_what_blocks(self, results: list[TargetResult], context: EpochContext) -> None:
+        """Warn if targets want something, and nothing of it reaches the canvas."""
+        if any(one.any() for one in self._gradients()) or not any(result.loss.any() for result in results):
+            return
+        with watching() as suspects:
+            self._learn(context)
+        who = f": {suspects.blocking} passes none on" if suspects.blocking else ""
+        log.warning("no gradient reaches the picture in epoch %d%s", context.now.epoch, who)
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self.canvas.parameters() if parameter.grad is not None]
 
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies."""
-        mean = {"image": self._mean[0], "count": self._mean[1]} if self._mean else None
+        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        self.settle()
+        mean = {"image": self._mean[0], "count": self._mean[1], "since": self._first_averaged} if self._mean else None
         return {
             "epoch": self.epoch,
+            "done": self.done,
+            "seconds": self.seconds,
             "resolution": list(self.resolution),
             "canvas": [parameter.detach() for parameter in self.canvas.parameters()],
             "optimizer": self.optimizer.state_dict(),
             "factors": [[wanted.factor for wanted in target.features] for target in self.targets],
             "chunks": {name: encoder.chunk for name, encoder in self.encoders.items()},
             "mean": mean,
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another run of the same config stood.
 
+        What the config changed since then does not fit any more may be left out: the optimizer then begins afresh,
+        factors and sizes of chunks are chosen anew, and the mean and the statistics begin here. The state may come from
+        a file of a stranger: nothing of it is used before its size is known to be right.
+
         Raises:
-            ValueError: the state is that of another config.
+            ValueError: the state is that of another config, or no state at all.
+            InputError: there is not enough memory for its resolution.
         """
-        parameters = list(self.canvas.parameters())
-        self._resolution = (state["resolution"][0], state["resolution"][1])
+        try:
+            self._load(state)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            raise ValueError(f"the state is damaged: {error!r:.200}") from error
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        width, height = whole(*state["resolution"], most=MAX_SIDE)
+        self._check_size(width, height)
+        self._resolution = (width, height)
         with torch.no_grad(), self._calling_canvas():
-            self.canvas.resize(*self.resolution, self.settings.interpolation)
-        if [p.shape for p in parameters] != [saved.shape for saved in state["canvas"]]:
+            self.canvas.resize(width, height, self.settings.interpolation)
+        parameters = list(self.canvas.parameters())
+        if not alike(parameters, state["canvas"]):
             raise ValueError("the state is that of another canvas")
-        if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
-            raise ValueError("the state is that of other targets")
         for parameter, saved in zip(parameters, state["canvas"], strict=True):
             parameter.data = saved.detach().to(parameter.device, copy=True)
             parameter.grad = None
-        self.optimizer.load_state_dict(state["optimizer"])
-        for target, factors in zip(self.targets, state["factors"], strict=True):
-            for wanted, factor in zip(target.features, factors, strict=True):
-                wanted.factor = factor
-        for name, chunk in state["chunks"].items():
-            self.encoders[name].chunk = chunk
-        mean = state["mean"]
-        self._mean = (mean["image"].to(self.device, copy=True), mean["count"]) if mean else None
-        self.epoch = state["epoch"]
+        if "optimizer" in state:
+            check_optimizer(state["optimizer"], self._trial(parameters))
+            self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which keeps tensors as they are
+        if "factors" in state:
+            if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
+                raise ValueError("the state is that of other targets")
+            for target, factors in zip(self.targets, state["factors"], strict=True):
+                for wanted, factor in zip(target.features, factors, strict=True):
+                    wanted.factor = float(factor)
+        for name, chunk in state.get("chunks", {}).items():
+            (self.encoders[name].chunk,) = (None,) if chunk is None else whole(chunk)
+        mean = state.get("mean")
+        if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
+            self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
+        if "statistics" in state:
+            self.statistics.load_state_dict(state["statistics"], self.device)
+        self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
+        self._started = time.monotonic() - float(state["seconds"])
 
     # Making its parts
 
@@ -247,6 +400,42 @@ class Run:
             kind = type(made).__name__
             raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
         return made
+
+    def _optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        use = self.plan.choices["optimizer"]
+        needed = ("step", "zero_grad", "param_groups", "defaults")
+        optimizer: torch.optim.Optimizer = self._make(use, needed, parameters)
+        if not isinstance(optimizer.defaults.get("lr"), int | float):
+            raise broken(use.component, optimizer, "an optimizer with an 'lr' of its own")
+        arguments = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
+        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in arguments):
+            reason = "computes the loss itself, several times in a step (a closure), which a run has only once"
+            raise PluginError(f"{use.component.describe()} cannot be used: it {reason}")
+        return optimizer
+
+    def _trial(self, parameters: Sequence[Tensor]) -> dict[str, Any]:
+        """The state of an optimizer of such parameters after one step."""
+        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in parameters]
+        for parameter in trial:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer = self._optimizer(trial)
+        with self.plan.choices["optimizer"].component.calling():
+            optimizer.step()
+        return optimizer.state_dict()
+
+    def _memory_of_a_pixel(self) -> int:
+        """How many numbers the optimizer remembers for each that it moves."""
+        pixel = torch.zeros(1, 3, 2, 2, device=self.device)
+        memory = self._trial([pixel])["state"].values()
+        values = [value for state in memory for value in state.values() if isinstance(value, Tensor)]
+        return sum(value.numel() for value in values) // pixel.numel()
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Raises InputError if there is not enough memory for a picture of this size."""
+        node = self.plan.settings["resolution"].node
+        problem = picture_problem(width, height, self._moments, self.device, node)
+        if problem:
+            raise InputError(problem)
 
     def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
         needed = ("parameters", "image", "write", "resize")
@@ -261,6 +450,10 @@ class Run:
             raise error.at(next(places).node.place) from error
         with torch.no_grad(), self._calling_canvas():
             canvas.write(image)
+            parameters = list(canvas.parameters())
+        for one in parameters:
+            if not (isinstance(one, Tensor) and one.is_leaf and one.requires_grad):
+                raise broken(self.plan.choices["canvas"].component, one, "leaf tensors that require gradients")
         return canvas
 
     def _calling_canvas(self) -> Any:
@@ -271,8 +464,8 @@ class Run:
         arguments = use.fixed
         name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
         if name not in self.encoders:
-            own = self._given if use is self.plan.choices["model"] else None
-            made = own or self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+            own = self._given if use is self.plan.choices.get("model") else None
+            made = own or self._model(use, name)
             self.encoders[name] = ChunkedEncoder(
                 GuardedEncoder(made, use.component),
                 self.device,
@@ -281,6 +474,13 @@ class Run:
                 self.settings.compile,
             )
         return name, self.encoders[name]
+
+    def _model(self, use: Use, name: str) -> Encoder:
+        """A model that is loaded, or has been."""
+        key = (use.component.describe(), name, str(self.device), str(self.dtype))
+        if key not in self._models:
+            self._models[key] = self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
+        return self._models[key]
 
     def _targets(self, context: EpochContext) -> list[BoundTarget]:
         """The targets that are switched on, with their models and features.
@@ -321,16 +521,17 @@ class Run:
         arguments = plan.source.fixed
         with torch.no_grad(), component.calling(plan.source.node.place):
             vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
-        if not isinstance(vector, Tensor) or vector.dim() != 1:
+        if not isinstance(vector, Tensor) or vector.dim() != 1 or not vector.is_floating_point():
             raise broken(component, vector, "a feature [D]")
+        if not vector.isfinite().all():
+            raise PluginError(f"{component.describe()} returned a feature that is not finite")
         return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
 
     # One epoch
 
     def _context(self, now: Now, dry: bool = False) -> EpochContext:
         """The variables of an epoch, the resolution among them, which depends on time alone."""
-        key = self.key.fold("epoch", now.epoch)
-        context = EpochContext(now, dict(now.variables()), key, self.generator, dry)
+        context = self._timed(now, dry)
         settings = context.at(self.plan.settings, "")
         size = [float(length) for length in settings.resolution]
         context.variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
@@ -339,6 +540,10 @@ class Run:
         context.variables |= {"learnrate_scale": scale, "lrs": scale, "learnrate": rate, "lr": rate}
         return context
 
+    def _timed(self, now: Now, dry: bool = False) -> EpochContext:
+        """The variables of time alone."""
+        return EpochContext(now, dict(now.variables()), self.key.fold("epoch", now.epoch), self.generator, dry)
+
     def _picture(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: what is judged is what is saved."""
         with self._calling_canvas():
@@ -346,7 +551,8 @@ class Run:
             width, height = self.resolution
             if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
                 raise broken(self.plan.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
-            return clamp_through(image)
+        given(image, self.plan.choices["canvas"].component)
+        return clamp_through(image)
 
     def _postprocess(self, context: EpochContext) -> None:
         stages = [stage for number, stage in enumerate(self.stages) if context.open(stage[0], f"postproc/{number}")]
@@ -373,6 +579,7 @@ class Run:
         The views of all targets of a model go through it together, chunk by chunk, each as far as to the gradient of
         the views. From there, gradients go back through the transforms to the picture, and on to the canvas.
         """
+        self.optimizer.zero_grad(set_to_none=True)
         picture = self._picture()
         seen = picture.detach().requires_grad_()
         passes = [
@@ -397,6 +604,12 @@ class Run:
         else:
             mean, count = self._mean
             self._mean = (mean + (image - mean) / (count + 1), count + 1)
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """What an optimizer remembers."""
+    memory = [value for state in optimizer.state.values() for value in state.values()]
+    return [value for value in memory if isinstance(value, Tensor)]
 
 
 def _what(feature: FeaturePlan) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from clipig_core.errors import InputError, Place, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
 from clipig_core.language.nodes import Node, read_yaml
-from clipig_core.language.params import Declaration, File
+from clipig_core.language.params import Declaration
 from clipig_core.language.schedule import FrameTime
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def documentation(component: Component, registry: Registry, spelling: str = "") 
         "doc": prose(component.doc),
         "random": component.random,
         "resizes": component.resizes,
-        "parameters": [_parameter(declaration) for declaration in component.params.values()],
+        "parameters": [parameter(declaration) for declaration in component.params.values()],
         "also": [*component.contract.own(), *named_with(component, registry)],
         "example": example(component, spelling or component.name),
     }
@@ -51,7 +51,8 @@ def named_with(component: Component, registry: Registry) -> dict[str, Declaratio
     return registry.named_values()
 
 
-def _parameter(declaration: Declaration) -> dict[str, Any]:
+def parameter(declaration: Declaration) -> dict[str, Any]:
+    """What is declared of one parameter, for JSON."""
     return {
         "name": declaration.name,
         "type": declaration.type_name,
@@ -62,8 +63,8 @@ def _parameter(declaration: Declaration) -> dict[str, Any]:
         "max": declaration.param.max,
         "above": declaration.param.above,
         "lengths": declaration.lengths,
-        "choices": declaration.scalar if isinstance(declaration.scalar, tuple) else declaration.words,
-        "variables": declaration.variables if declaration.numeric else (),
+        "choices": declaration.type.words,
+        "variables": declaration.variables if declaration.type.numeric else (),
         "doc": declaration.param.doc,
     }
 
@@ -106,7 +107,8 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
         as_it_is = re.search(r"^(\s|[-*] )", paragraph, re.MULTILINE)  # lists and code
         lines += ["", *(paragraph.splitlines() if as_it_is else beside("", paragraph, width))]
     if entry["parameters"]:
-        lines += ["", "Parameters", *_columns({p["name"]: [_type(p), p["doc"]] for p in entry["parameters"]}, width)]
+        texts = {p["name"]: [type_in_words(p), p["doc"]] for p in entry["parameters"]}
+        lines += ["", "Parameters", *_columns(texts, width)]
     if entry["also"]:
         lines += ["", f"Every {entry['kind']} also takes {', '.join(entry['also'])}."]
     groups = dict.fromkeys(group for p in entry["parameters"] for group in p["variables"])
@@ -161,7 +163,7 @@ def _columns(entries: dict[str, list[str]], width: int) -> list[str]:
     ]
 
 
-def _type(parameter: dict[str, Any]) -> str:
+def type_in_words(parameter: dict[str, Any]) -> str:
     """Type, bounds and default."""
     limits = {"above": parameter["above"], "from": parameter["min"], "to": parameter["max"]}
     bounds = " ".join(
@@ -218,14 +220,11 @@ def example_value(component: Component) -> str:
 
 def _allowed(declaration: Declaration) -> Any:
     """A value for a parameter that has no default."""
-    scalar, bounds = declaration.scalar, declaration.param
-    others = {bool: True, str: "some text", File: "my-file.png", list: []}
-    if isinstance(scalar, tuple) or scalar in others:
-        return scalar[0] if isinstance(scalar, tuple) else others[scalar]
+    bounds, plain_one = declaration.param, declaration.type.example()
     above = None if bounds.above is None else math.floor(bounds.above) + 1
-    for number in (1, bounds.min, bounds.max, above):
+    for number in (plain_one, bounds.min, bounds.max, above):
         if number is not None:
             with contextlib.suppress(InputError):
                 declaration.convert(Node.of(number, Place("example")))
                 return number
-    return 1
+    return plain_one

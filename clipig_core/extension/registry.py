@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,19 @@ import pluggy
 
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.extension import hooks
-from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
+from clipig_core.extension.guard import surroundings_kept
+from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, attribute, kinds_of
+from clipig_core.language import assets
 from clipig_core.language.params import Declaration, File, Param
+from clipig_core.language.types import TYPES
 
 GROUP = "clipig"
 BUILT_IN = "clipig"
 DISABLE = "CLIPIG_DISABLE"
+"""The environment variable with names of plugins that are not loaded, as patterns: `acme,distribution/*`."""
+
+ALLOW = "CLIPIG_PLUGINS"
+"""The same for the plugins of others that are; if it is set, no other is loaded. `none` is none of them."""
 
 
 @dataclass
@@ -67,8 +75,11 @@ class Component:
         try:
             if self.error:
                 raise ImportError(self.error)
-            return self.contract.load(self.target)
-        except (Exception, SystemExit) as error:
+            with surroundings_kept(self.describe):
+                return self.contract.load(self.target)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # as sys.exit() is one
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
 
     @cached_property
@@ -110,14 +121,17 @@ class Component:
             PluginError: it fails in any other way.
         """
         try:
-            yield
+            with surroundings_kept(self.describe):
+                yield
         except InputError as error:
             raise error.at(place) from error
         except ClipigError:
             raise
         except ValueError as error:
             raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
 
     @property
@@ -186,11 +200,12 @@ class Registry:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self.kinds: dict[str, Kind] = dict(KINDS)
-        disabled = {name.strip() for name in os.environ.get(DISABLE, "").split(",")}
-        found = [(Plugin(e.name, *_distribution(e), disabled=e.name in disabled), e) for e in entry_points]
+        found = [(Plugin(e.name, *_distribution(e)), e) for e in entry_points]
         found.sort(key=lambda pair: (not pair[0].built_in, pair[0].name, pair[0].distribution))
         self.plugins = [plugin for plugin, _ in found]
         loaded = {}
+        for plugin in self.plugins:
+            plugin.disabled = not _wanted(plugin)
         for plugin, entry in found:
             if not plugin.disabled:
                 with self._guard(plugin):
@@ -214,7 +229,8 @@ class Registry:
     def _guard(self, plugin: Plugin) -> Iterator[None]:
         """What fails inside is written down as what is wrong with a plugin, of which nothing is left."""
         try:
-            yield
+            with surroundings_kept(plugin.describe):
+                yield
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # a plugin that calls sys.exit() on import must not end the listing
@@ -275,6 +291,17 @@ class Registry:
             raise LookupError(f"{found[0].describe()} is broken: {found[0].error}")
         return found[0]
 
+    def ambiguous(self) -> list[str]:
+        """The names that several plugins of others provide, so that none is meant: a sentence for each."""
+        found = []
+        for (kind, name), components in sorted(self._components.items()):
+            if len(components) > 1 and not any(component.plugin.built_in for component in components):
+                try:
+                    self.find(kind, name)
+                except LookupError as error:
+                    found.append(str(error.args[0]))
+        return found
+
     def resolve(self, kind: str, name: str, source: str = "") -> tuple[Component, str]:
         """The component of a name, and the name that it should get; for a file its full path.
 
@@ -286,7 +313,7 @@ class Registry:
         try:
             return self.find(kind, name), name
         except LookupError:
-            suffix = Path(name).suffix.lower()
+            suffix = Path(assets.bare(name)).suffix.lower()
             if not self.kinds[kind].files or (kind, suffix) not in self._components:
                 raise
         try:
@@ -313,7 +340,7 @@ class Registry:
             default = None
             with contextlib.suppress(LookupError):
                 default = self.default(kind.name)
-            found[kind.key] = Declaration(kind.key, str, (), False, default, Param(kind.meaning))
+            found[kind.key] = Declaration(kind.key, TYPES[str], (), False, default, Param(kind.meaning))
         return found
 
     def spellings(self, component: Component) -> list[str]:
@@ -324,6 +351,22 @@ class Registry:
                 if self.find(component.kind, name) is component:
                     found.append(name)
         return found
+
+    def words(self, model: str) -> list[str]:
+        """The words that a model knows, sorted.
+
+        Raises:
+            InputError: there is no such model, or it has no list of words.
+            PluginError: the list cannot be had.
+        """
+        try:
+            component = self.find("model", model)
+        except LookupError as error:
+            raise InputError(error.args[0]) from None
+        if not component.entry.words:
+            raise InputError(f"the model '{model}' has no list of words; it may understand whole sentences")
+        with component.calling():
+            return sorted(attribute(component.entry.words)(), key=str.lower)
 
     def default(self, kind: str) -> str:
         """The name of what a config gets that picks nothing of a kind: that of a built-in plugin, if one has it.
@@ -343,6 +386,17 @@ class Registry:
     def _suspects(self) -> str:
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
         return f" ({'; '.join(lost)}; see 'clipig plugins')" if lost else ""
+
+
+def _wanted(plugin: Plugin) -> bool:
+    """Whether the environment lets a plugin be loaded."""
+
+    def named(variable: str) -> bool:
+        patterns = [pattern.strip() for pattern in os.environ.get(variable, "").split(",")]
+        return any(fnmatchcase(name, pattern) for pattern in patterns for name in (plugin.name, plugin.key))
+
+    allowed = plugin.built_in or not os.environ.get(ALLOW) or named(ALLOW)
+    return allowed and not named(DISABLE)
 
 
 def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:

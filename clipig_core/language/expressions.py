@@ -32,6 +32,7 @@ VARIABLES: dict[str, tuple[str, ...]] = {
     "learnrate": ("learnrate", "lr", "learnrate_scale", "lrs"),
     "target feature": ("similarity", "sim"),
     "target constraint": ("similarity", "sim"),
+    "run": ("loss", "similarity", "sim", "change"),
 }
 """The variables by group; a parameter declares which groups its expressions may use."""
 

@@ -4,9 +4,10 @@ A parameter is an annotation with a `Param` and a plain default:
 
     sigma: Annotated[Floats2 | None, Param("Standard deviation in pixels, x and y.", min=0)] = None
 
-Its type is one of `float`, `int`, `int | float`, `bool`, `str`, `File`, `FrameTime`, `list`, a `Literal` of strings, a
-fixed tuple of numbers, and such tuples or None joined by `|`; a `Literal` beside a number, `int | Literal["auto"]`, is
-a word that may stand in its place. Numbers may be written as expressions; one value fills a tuple.
+Its type is one of `float`, `int`, `int | float`, `bool`, `str`, `File`, `Color`, `FrameTime`, `list`, a `Literal` of
+strings, a fixed tuple of numbers, and such tuples or None joined by `|`; a `Literal` beside a number, `int |
+Literal["auto"]`, is a word that may stand in its place. Numbers may be written as expressions; one value fills a tuple.
+`clipig_core/language/types.py` has an object for each, and plugins may bring others.
 """
 
 from __future__ import annotations
@@ -16,41 +17,25 @@ import inspect
 import logging
 import math
 import random
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from clipig_core.errors import InputError, Place, PluginError, Problem, nearest
+from clipig_core.errors import InputError, Place, PluginError, Problem
 from clipig_core.language.expressions import VARIABLES, Expression, ExpressionError, split_list
 from clipig_core.language.nodes import Node
-from clipig_core.language.schedule import FrameTime
+from clipig_core.language.types import LARGEST as LARGEST
+from clipig_core.language.types import TYPES, Choice, Numbers, Param, Type, short
+from clipig_core.language.types import Color as Color
+from clipig_core.language.types import File as File
+from clipig_core.language.types import Floats3 as Floats3
 
 Floats2 = tuple[float, float]
-Floats3 = tuple[float, float, float]
 Floats4 = tuple[float, float, float, float]
 Ints2 = tuple[int, int]
-
-
-class File(str):
-    """The absolute path of a file that exists, or an http(s) URL.
-
-    Relative paths are searched beside the config first, then in the current directory.
-    """
-
-    @classmethod
-    def locate(cls, written: str, source: str) -> File:
-        """Raises ValueError if there is no such file beside `source` or in the current directory."""
-        if written.lower().startswith(("http://", "https://")):
-            return cls(written)
-        for folder in (Path(source).parent, Path()):
-            with contextlib.suppress(OSError, RuntimeError):  # names that are too long, homes that are not there
-                path = (folder / Path(written).expanduser()).absolute()
-                if path.is_file():
-                    return cls(path)
-        raise ValueError(f"there is no file '{written}'")
 
 
 log = logging.getLogger("clipig")
@@ -58,50 +43,6 @@ log = logging.getLogger("clipig")
 REQUIRED: Any = inspect.Parameter.empty
 DEFAULT = Place("default")
 """Of what nobody wrote."""
-Number = int | float
-
-_YAML_1_1 = {"yes": True, "no": False, "on": True, "off": False}
-
-
-LARGEST = 3e38
-"""Pixels and losses are float32."""
-
-
-def _short(number: Number) -> str:
-    """A number for messages."""
-    if isinstance(number, int):
-        return str(number) if abs(number) < 10**20 else "the number"
-    return f"{number:g}"
-
-
-@dataclass(frozen=True)
-class Param:
-    """What the signature of a component cannot say about a parameter.
-
-    `doc` is shown to users. `min` and `max` bound every number of the value; with `above`, `min` itself is excluded.
-    """
-
-    doc: str
-    min: float | None = None
-    max: float | None = None
-    above: float | None = None
-
-    def held(self, number: Number) -> Number:
-        """The nearest number within the bounds."""
-        if self.above is not None and number <= self.above:
-            return self.above + 1e-6 * max(1.0, abs(self.above))
-        if self.min is not None and number < self.min:
-            return self.min
-        return self.max if self.max is not None and number > self.max else number
-
-    def check(self, number: Number) -> None:
-        """Raises ValueError if `number` is out of bounds."""
-        if self.min is not None and number < self.min:
-            raise ValueError(f"{_short(number)} is below the minimum of {_short(self.min)}")
-        if self.above is not None and number <= self.above:
-            raise ValueError(f"{_short(number)} is not above {_short(self.above)}")
-        if self.max is not None and number > self.max:
-            raise ValueError(f"{_short(number)} is above the maximum of {_short(self.max)}")
 
 
 class Resized:
@@ -110,19 +51,15 @@ class Resized:
 
 @dataclass(frozen=True)
 class Declaration:
-    """One parameter as declared: `scalar` is the Python type of its elements, or a tuple of choices.
-
-    `lengths` are the allowed list lengths, empty for a single value; `words` may stand in place of a number.
-    """
+    """One parameter as declared: of one `type`, or a list of some of the `lengths`; empty for a single value."""
 
     name: str
-    scalar: Any
+    type: Type
     lengths: tuple[int, ...]
     optional: bool
     default: Any
     param: Param
     variables: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
     functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False, repr=False)
     """Of plugins, which expressions may call besides those of the language."""
 
@@ -131,28 +68,12 @@ class Declaration:
         return self.default is REQUIRED
 
     @property
-    def numeric(self) -> bool:
-        """Whether values can be expressions."""
-        return self.scalar in (float, int, Number, bool, FrameTime)
-
-    @property
     def type_name(self) -> str:
         """The type in words: `list of 2 floats`."""
-        if isinstance(self.scalar, tuple):
-            return "one of " + ", ".join(self.scalar)
-        words = {
-            float: "float",
-            int: "int",
-            Number: "int or float",
-            bool: "bool",
-            str: "string",
-            File: "path or URL of a file",
-            list: "nested list",
-        }
-        word = " or ".join([*self.words, words.get(self.scalar, "epoch, ratio or percentage")])
-        if not self.lengths:
-            return word
-        return f"list of {' or '.join(map(str, self.lengths))} {word}s"
+        share = ", or a share of the picture such as 5%" if self.param.length else ""
+        if not self.lengths or self.type.lengths:
+            return self.type.name + share
+        return f"list of {' or '.join(map(str, self.lengths))} {self.type.name}s{share}"
 
     def convert(self, node: Node) -> Value:
         """The value that `node` gives this parameter, checked as far as it is known before the run.
@@ -163,7 +84,7 @@ class Declaration:
         if node.value is None and self.optional:
             return Value(self, node, (None,))
         with self._at(node):
-            value = Value(self, node, tuple(self._items(node)))
+            value = Value(self, node, tuple(self._items(_in_pixels(node) if self.param.length else node)))
         if value.constant:
             _ = value.fixed
         return value
@@ -194,8 +115,8 @@ class Declaration:
         """The elements of the value, each a constant or an Expression."""
         if isinstance(node.value, dict):
             raise ValueError("a mapping is not a value here")
-        if self.scalar is list:
-            return [node.plain_value()]
+        if self.type.lists:
+            return [self.type.read(node)]
         if isinstance(node.value, list):
             if not self.lengths:
                 raise ValueError("a list is not a value here")
@@ -204,10 +125,10 @@ class Declaration:
                 with self._at(element):
                     item = self._item(element)
                     if not isinstance(item, Expression):  # wrong whatever the expressions beside it will be
-                        self.finish(item)
+                        self.type.finish(item, self.param)
                     items.append(item)
-        elif isinstance(node.value, str) and self.lengths and self.numeric:
-            items = list(split_list(node.value, self._allowed(), self.functions))
+        elif isinstance(node.value, str) and self.lengths and self.type.numeric:
+            items = [*(self.type.several(node.value) or split_list(node.value, self._allowed(), self.functions))]
         else:
             items = [self._item(node)]
         if self.lengths and len(items) not in (1, *self.lengths):
@@ -218,63 +139,22 @@ class Declaration:
         return frozenset(name for group in self.variables for name in VARIABLES[group])
 
     def _item(self, node: Node) -> Any:
-        value = node.value
-        if isinstance(value, FrameTime):
-            return value
-        if isinstance(value, dict | list) or value is None:
+        if isinstance(node.value, dict | list) or node.value is None:
             raise ValueError(f"{node.describe()} is not a value here")
-        if self.scalar is bool and isinstance(value, str) and value.lower() in _YAML_1_1:
-            return _YAML_1_1[value.lower()]
-        if isinstance(value, str) and value.lower() in self.words:
-            return value.lower()
-        if isinstance(value, str) and self.numeric:
-            frame = FrameTime.parse_percent(value) if self.scalar is FrameTime else None
-            return frame or Expression(value, self._allowed(), self.functions)
-        if self.scalar is bool:
-            if not isinstance(value, bool):
-                raise ValueError(f"{value!r} is neither true nor false")
-        elif self.scalar in (str, File) or isinstance(self.scalar, tuple):
-            if self.scalar is str and isinstance(value, int | float) and not isinstance(value, bool):
-                return str(value)
-            if not isinstance(value, str):
-                raise ValueError(f"{value!r} is not a string")
-            if self.scalar is File:
-                return File.locate(value, node.place.source)
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{value!r} is not a number")
-        return value
+        item = self.type.read(node)
+        return Expression(node.value, self._allowed(), self.functions) if item is None else item
 
-    def finish(self, item: Any) -> Any:
-        """One plain value of the declared type, from a constant or from the result of an expression.
 
-        Raises:
-            ValueError: it is out of range or of the wrong type.
-        """
-        if isinstance(item, FrameTime):
-            item = item.value
-        if isinstance(self.scalar, tuple):
-            choice = str(item).lower()
-            if choice not in self.scalar:
-                raise ValueError(f"'{item}' is unknown; {nearest(choice, self.scalar)}")
-            return choice
-        if self.scalar in (str, File, list) or item in self.words:
-            return item
-        if self.scalar is bool:
-            return bool(item)
-        if isinstance(item, list | dict):
-            raise ValueError("the expression gives several values where one is needed")
-        if not abs(item) <= LARGEST:  # nan fails, too
-            large = isinstance(item, int) or math.isfinite(item)
-            raise ValueError(f"{_short(item)} is {'too large' if large else 'not a finite number'}")
-        if self.scalar is int and item != int(item):
-            raise ValueError(f"{_short(item)} is not a whole number")
-        number: Number = int(item) if self.scalar is int else float(item) if self.scalar is float else item
-        self.param.check(number)
-        if self.scalar is not FrameTime:
-            return number
-        if isinstance(number, float) and number > 1:
-            raise ValueError(f"{_short(number)} is beyond the end of the run; a whole number is an epoch, 1.0 the end")
-        return FrameTime(number)
+_SHARE = re.compile(r"(?<![\w.)])(\d+\.?\d*|\.\d+)%(?=\s*(?:,|$)|\s+[\d.])")
+
+
+def _in_pixels(node: Node) -> Node:
+    """What is written as a length, with expressions in place of shares such as `5%`."""
+    if isinstance(node.value, list):
+        return replace(node, value=[_in_pixels(element) for element in node.value])
+    if isinstance(node.value, str):
+        return replace(node, value=_SHARE.sub(r"(\1/100*min(width,height))", node.value))
+    return node
 
 
 @dataclass(frozen=True)
@@ -299,10 +179,7 @@ class Value:
     @property
     def source(self) -> Any:
         """As written, for the configuration beside the image; files by their full path."""
-        item = self.items[0]
-        if isinstance(item, File):
-            return str(item)
-        return item.value if isinstance(self.node.value, FrameTime) else self.node.plain_value()
+        return None if self.items == (None,) else self.declaration.type.source(self.items[0], self.node)
 
     def resolve(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
         """The plain value for these variables; constants are computed once.
@@ -337,11 +214,11 @@ class Value:
                 continue
             value = item(variables, rng)
             several = value if isinstance(value, list) and lengths and len(self.items) == 1 else [value]
-            truncate = self.declaration.scalar is int and not item.literal
+            truncate = self.declaration.type.whole and not item.literal
             results += [math.trunc(v) if truncate and isinstance(v, float) else v for v in several]
         if not self.constant:
             results = [self._held(result, variables) for result in results]
-        finished = [self.declaration.finish(result) for result in results]
+        finished = [self.declaration.type.finish(result, self.declaration.param) for result in results]
         if not lengths:
             return finished[0]
         if len(finished) == 1:
@@ -354,15 +231,13 @@ class Value:
         """The result of an expression, held at the bounds of the parameter, with one warning."""
         if isinstance(result, bool) or not isinstance(result, int | float):
             return result
-        held = self.declaration.param.held(result)
-        if self.declaration.scalar is FrameTime and isinstance(held, float):
-            held = min(held, 1.0)
+        held = self.declaration.type.held(result, self.declaration.param)
         if held != result and not self._warned:
             self._warned.append(True)
             when = f" in epoch {variables['epoch']:g}" if "epoch" in variables else ""
             name, place = self.declaration.name, self.node.place
             log.warning(
-                "%s: %s: %s is out of range%s, and is held at %s", place, name, _short(result), when, _short(held)
+                "%s: %s: %s is out of range%s, and is held at %s", place, name, short(result), when, short(held)
             )
         return held
 
@@ -392,38 +267,42 @@ def declarations(owner: Callable[..., Any] | type, variables: Sequence[str] = ()
         defaults = {name: parameter.default for name, parameter in inspect.signature(owner).parameters.items()}
     found = {}
     for name, default in defaults.items():
-        hint = hints.get(name)
-        param = next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Param)), None)
+        hint: Any = hints.get(name)
+        extras = getattr(hint, "__metadata__", ())
+        param = next((extra for extra in extras if isinstance(extra, Param)), None)
         if param is not None:
             groups = getattr(owner, "VARIABLES", {}).get(name, variables)
-            found[name] = _declare(name, typing.get_args(hint)[0], default, param, tuple(groups))
+            own = any(isinstance(extra, Type) for extra in extras)
+            found[name] = _declare(name, hint if own else hint.__origin__, default, param, tuple(groups))
     return found
 
 
 def _declare(name: str, annotation: Any, default: Any, param: Param, variables: tuple[str, ...]) -> Declaration:
+    """The declaration of `T`, a tuple of `T`, several lengths of such tuples, any of them with None or with words."""
     parts = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
-    choices = [part for part in parts if part is not types.NoneType]
-    literals = [part for part in choices if typing.get_origin(part) is Literal]
-    words: tuple[str, ...] = ()
-    if 0 < len(literals) < len(choices):
-        words = tuple(word for literal in literals for word in typing.get_args(literal))
-        choices = [part for part in choices if part not in literals]
-    scalar: Any = None
+    optional, parts = types.NoneType in parts, tuple(part for part in parts if part is not types.NoneType)
+    literals = [part for part in parts if typing.get_origin(part) is Literal]
+    others = [part for part in parts if part not in literals]
+    words = tuple(word for literal in literals for word in typing.get_args(literal))
     lengths: tuple[int, ...] = ()
-    if all(typing.get_origin(part) is tuple for part in choices):
-        elements = {element for part in choices for element in typing.get_args(part)}
-        scalar = elements.pop() if len(elements) == 1 else None
-        lengths = tuple(len(typing.get_args(part)) for part in choices)
-    elif set(choices) == {int, float}:
-        scalar = Number
-    elif len(choices) == 1 and literals and not words:
-        scalar = typing.get_args(choices[0])
-    elif len(choices) == 1:
-        scalar = choices[0]
-    known = scalar in (float, int, Number) or (not words and scalar in (bool, str, File, FrameTime, list))
-    if not known and not isinstance(scalar, tuple):
+    if others and all(typing.get_origin(part) is tuple for part in others):
+        lengths = tuple(len(typing.get_args(part)) for part in others)
+        others = list(dict.fromkeys(element for part in others for element in typing.get_args(part)))
+    found = _type(others, words) if not lengths or len(others) == 1 else None
+    if found is None:
         raise PluginError(f"parameter '{name}': {annotation} is not a parameter type")
-    return Declaration(name, scalar, lengths, types.NoneType in parts, default, param, variables, words)
+    return Declaration(name, found, lengths or found.lengths, optional, default, param, variables)
+
+
+def _type(parts: Sequence[Any], words: tuple[str, ...]) -> Type | None:
+    """The type of annotations that are joined by `|`, and of words that may stand in their place."""
+    if not parts:
+        return Choice(words) if words else None
+    own = (extra for part in parts for extra in getattr(part, "__metadata__", ()) if isinstance(extra, Type))
+    found = next(own, None) or TYPES.get(typing.Union[tuple(parts)])  # noqa: UP007 - made here, not written
+    if words:
+        return found.with_words(words) if isinstance(found, Numbers) else None
+    return found
 
 
 def _is_union(annotation: Any) -> bool:

@@ -12,6 +12,8 @@ from torch import Tensor
 from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
+from clipig_core.extension.guard import surroundings_kept
+from clipig_core.runner.verdict import verdict
 
 log = logging.getLogger("clipig")
 
@@ -37,13 +39,18 @@ class Result:
     run: Run
     stopped: bool = False
     error: ClipigError | None = None
-    failures: list[Exception] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
     """Of observers."""
 
     @property
     def statistics(self) -> list[Row]:
         """A row for each feature and constraint that took part."""
         return self.run.statistics.rows()
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the statistics say, in words, and what to try next; empty if there is nothing to say."""
+        return verdict(self.statistics)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.
@@ -60,9 +67,9 @@ class Result:
 
     def _repr_png_(self) -> bytes:
         from clipig_core.imaging.images import to_png
-        from clipig_core.runner.provenance import provenance
+        from clipig_core.runner.provenance import texts
 
-        return to_png(self.image, {"clipig": provenance(self.run, self.image)})
+        return to_png(self.image, texts(self.run, self.image))
 
     def __repr__(self) -> str:
         width, height = self.run.resolution
@@ -123,13 +130,16 @@ def execute(
 class _Followers:
     def __init__(self, observers: Iterable[Observer]) -> None:
         self.observers: Sequence[Observer] = list(observers)
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
 
     def tell(self, what: Callable[[Observer], None]) -> None:
         for observer in [*self.observers]:
             try:
-                what(observer)
-            except Exception as error:
+                with surroundings_kept(lambda observer=observer: type(observer).__name__):  # type: ignore[misc]
+                    what(observer)
+            except (KeyboardInterrupt, GeneratorExit):
+                raise
+            except BaseException as error:
                 self.failures.append(error)
                 self.observers = [other for other in self.observers if other is not observer]
                 if not isinstance(error, ClipigError):

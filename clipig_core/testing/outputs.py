@@ -2,54 +2,86 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 
+from clipig_core.config import read
+from clipig_core.engine.run import Run
+from clipig_core.errors import Place
 from clipig_core.extension.kinds import OUTPUT
-from clipig_core.testing.base import Function, _arguments, _random, _Subject
+from clipig_core.extension.registry import GROUP, Registry
+from clipig_core.language.nodes import Node
+from clipig_core.runner.execute import Result
+from clipig_core.runner.outputs import written
+from clipig_core.testing.base import Function, _arguments, _Subject
 
 __tracebackhide__ = True
 
-EPOCHS = 4
+CONFIG = {
+    "epochs": 4,
+    "resolution": "[8, 6] if epoch < 2 else [11, 7]",
+    "seed": 0,
+    "device": "cpu",
+    "targets": [{"name": "rest", "constraints": ["calm"]}],
+}
 
 
 def check_output(output: Function, /, **arguments: Any) -> None:
-    """Check `output(target_file, **arguments) -> Observer` with a small run, then with one that ends at once."""
+    """Check `output(target_file, **arguments) -> Observer` with a small run that grows, and with one that ends at once.
+
+    Both are real runs, with a canvas, an optimizer and a constraint of the check's own.
+    """
     given = _arguments(OUTPUT, output, arguments)
-    for epochs in (EPOCHS, 0):
+    for epochs in (CONFIG["epochs"], 0):
         with tempfile.TemporaryDirectory() as folder:
             _watch(_Subject(OUTPUT, output), given, Path(folder) / "picture", epochs)
 
 
-def _watch(subject: _Subject, given: dict[str, Any], target: Path, epochs: int) -> None:
+def _watch(subject: _Subject, given: dict[str, Any], target: Path, epochs: Any) -> None:
     """One run, and what is left of it."""
-    images = [_random(1, 3, 6, 8, seed=epoch).float() for epoch in range(epochs + 1)]
-    before = [image.clone() for image in images]
-    config = SimpleNamespace(choices={}, lists={}, targets=[])
-    run = SimpleNamespace(config=config, epochs=EPOCHS, start_epoch=0, resolution=(8, 6), image=images[0])
+    run = small_run()
     with subject.running(f"in a run of {epochs} epochs"):
         observer = subject.function(target, **given)
         lacking = OUTPUT.problems(observer)
         subject.need(
             not lacking, f"what it returns lacks {', '.join(lacking)}", "return an object with begin, step and end"
         )
-        subject.need(not any(target.parent.iterdir()), "writes before the run begins", "open files in begin()")
+        subject.need(not any(target.parent.iterdir()), "writes before the run begins", "open files in step() or end()")
         observer.begin(run)
-        for epoch, image in enumerate(images[1:]):
-            observer.step(
-                SimpleNamespace(epoch=epoch, image=image, loss=1 / (epoch + 1), similarity=None, learnrate=1.0)
-            )
-        observer.end(SimpleNamespace(image=images[-1], files=[]))
+        subject.need(
+            not any(target.parent.iterdir()),
+            "writes before the first epoch, which may fail",
+            "open files in step() or end()",
+        )
+        for _ in range(epochs):
+            observer.step(run.step())
+        result = Result(run.result(), run, stopped=not run.complete)
+        before = result.image.clone()
+        observer.end(result)
     subject.need(
-        all(map(torch.equal, images, before)), "changes the picture that it is shown", "work on copies: image.clone()"
+        torch.equal(result.image, before), "changes the picture that it is shown", "work on copies: image.clone()"
     )
-    strange = [path.name for path in target.parent.iterdir() if not path.name.startswith(target.name)]
+    left = [path.name for path in target.parent.iterdir()]
+    strange = [name for name in left if not name.startswith(target.name)]
     subject.need(
         not strange,
         f"leaves files beside the picture that are not called as it: {', '.join(strange)}",
         "write to names that begin with target_file, and remove what is temporary in end()",
     )
+    known = [path.name for path in written([observer])]
+    secret = [name for name in left if name not in known]
+    subject.need(
+        not secret,
+        f"writes {', '.join(secret)} without saying so",
+        "give the observer an attribute `files`, a list of the paths of files and folders that it will write",
+    )
+
+
+def small_run() -> Run:
+    """A run of a few pixels and epochs that needs no plugin but the one below."""
+    entry = importlib.metadata.EntryPoint("stage", "clipig_core.testing.stage", GROUP)
+    return Run(read([Node.of(CONFIG, Place("check"))], {}, Registry([entry])))

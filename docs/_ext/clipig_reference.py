@@ -184,7 +184,7 @@ def _table(parameters: Iterable[Declaration], *, variables: bool = True) -> str:
         "Name": lambda p: f"`{p.name}`",
         "Type": lambda p: p.type_name + _bounds(p),
         "Default": lambda p: "required" if p.required else _plain(p.default),
-        "Expressions may use": lambda p: ", ".join(p.variables) if p.numeric else "",
+        "Expressions may use": lambda p: ", ".join(p.variables) if p.type.numeric else "",
         "Meaning": lambda p: _cell(p.param.doc),
     }
     if not variables:

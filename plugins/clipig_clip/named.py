@@ -51,7 +51,15 @@ def _download(name: str, url: str, sha256: str, path: Path) -> None:
 
     try:
         with bar:
-            fetch(url, path, max_bytes=MAX_BYTES, max_seconds=MAX_SECONDS, sha256=sha256, progress=progress)
+            fetch(
+                url,
+                path,
+                max_bytes=MAX_BYTES,
+                max_seconds=MAX_SECONDS,
+                sha256=sha256,
+                progress=progress,
+                trusted=True,
+            )
     except FetchError as error:
         raise RunError(
             f"cannot download the model {name}: {error}\n"

@@ -6,14 +6,17 @@ from typing import Annotated
 
 from torch import Tensor
 
-from clipig_core import Floats3, Param
+from clipig_core import Color, Param
 from clipig_core.kit import numbers
 
 
 def keep_color(
     images: Tensor,
     color: Annotated[
-        Floats3, Param("Mean of red, green and blue; one number for gray. The default is that of photographs.")
+        Color,
+        Param(
+            "Mean of red, green and blue; one number for gray; #ff8800, or a name. The default is that of photographs."
+        ),
     ] = (0.485, 0.465, 0.43),
 ) -> Tensor:
     """Pull the mean of each channel towards a colour: `100 * sum((mean - color)^2)` over the three channels.

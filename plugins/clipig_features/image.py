@@ -6,12 +6,12 @@ from typing import Annotated
 
 from torch import Tensor
 
-from clipig_core import File, Param
-from clipig_core.kit import Encoder, fit, read_image
+from clipig_core import Param
+from clipig_core.kit import Encoder, Picture, fit
 
 
 def image(
-    value: Annotated[File, Param("Path or URL of an image that shows what the picture should resemble.")],
+    value: Annotated[Picture, Param("Path or URL of an image that shows what the picture should resemble.")],
     encoder: Encoder,
 ) -> Tensor:
     """The model's feature of an image, which is resized to the square that the model reads, whatever its shape.
@@ -23,4 +23,4 @@ def image(
 
     Example: my-photo.jpg
     """
-    return encoder.encode_image(fit(read_image(value)[None], encoder.image_size))[0]
+    return encoder.encode_image(fit(value.pixels[None], encoder.image_size))[0]

@@ -7,11 +7,14 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from clipig_core import Floats3, Ints2, Param
+from clipig_core import Color as AnyColor
+from clipig_core import Ints2, Param
 from clipig_core.kit import Loss, difference, numbers
 
-Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]
-Color = Annotated[Floats3, Param("Red, green and blue in [0, 1]; one number for gray.")]
+Size = Annotated[
+    Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384, length=True)
+]
+Color = Annotated[AnyColor, Param("Red, green and blue in [0, 1]; one number for gray.")]
 
 
 def border(images: Tensor, size: Size = (1, 1), color: Color = (0, 0, 0)) -> Tensor:

@@ -7,14 +7,16 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from clipig_core import Floats3, Ints2, Param, Resized
+from clipig_core import Color, Ints2, Param, Resized
 from clipig_core.kit import numbers
 
 
 def pad(
     images: Tensor,
-    size: Annotated[Ints2, Param("Columns to add left and right, rows to add at top and bottom.", min=0, max=16384)],
-    color: Annotated[Floats3, Param("Red, green and blue of what is added; one number for gray.")] = (0, 0, 0),
+    size: Annotated[
+        Ints2, Param("Columns to add left and right, rows to add at top and bottom.", min=0, max=16384, length=True)
+    ],
+    color: Annotated[Color, Param("Red, green and blue of what is added; one number for gray.")] = (0, 0, 0),
     mode: Annotated[
         Literal["fill", "edge", "wrap"],
         Param("fill adds the colour, edge repeats the outermost pixels, wrap continues from the opposite edge."),

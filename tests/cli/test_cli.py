@@ -191,16 +191,75 @@ def test_a_run_writes_a_picture_and_its_config(folder: Path) -> None:
 
 @pytest.mark.parametrize("config", ["demo.yaml", "out/x.yaml", "out/x.png"])
 def test_config_sidecar_and_picture_all_give_the_same_pixels_again(folder: Path, tmp_path: Path, config: str) -> None:
-    for name in ("x.png", "x.yaml"):
-        shutil.copy(folder / "out" / name, tmp_path)
-    before = (tmp_path / "x.png").read_bytes()
     done = clipig(
-        folder, "run", config, "-o", tmp_path / "x.png", "-v", "0", *(["--seed", "1"] if "demo" in config else [])
+        folder, "run", config, "-o", f"{tmp_path}/", "-v", "0", *(["--seed", "1"] if "demo" in config else [])
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert names(tmp_path) == ["x-1.png", "x-1.yaml", "x.png", "x.yaml"]
+    assert pixels(tmp_path / f"{Path(config).stem}.png") == pixels(folder / "out" / "x.png")
+
+
+def test_a_file_that_is_there_is_refused_and_a_config_beside_it_is_no_reason_for_another_name(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(folder / "demo.yaml", tmp_path / "x.yaml")
+    made = clipig(tmp_path, "run", "x.yaml", "-o", "x.png", "-v", "0")
+    assert (made.returncode, made.stdout) == (0, "x.png\n")
+    assert (tmp_path / "x.yaml").read_text() == CONFIG
+    before = (tmp_path / "x.png").read_bytes()
+    again = clipig(tmp_path, "run", "x.yaml", "-o", "x.png", "-v", "0")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == "'x.png' exists, and is not replaced; name another file, or a directory\n"
     assert (tmp_path / "x.png").read_bytes() == before
-    assert pixels(tmp_path / "x-1.png") == pixels(tmp_path / "x.png")
+    assert names(tmp_path) == ["x.png", "x.yaml"]
+    (tmp_path / "again").mkdir()
+    assert clipig(tmp_path / "again", "run", "../x.png", "-v", "0").stdout == "x.png\n"
+
+
+@pytest.mark.parametrize("wrong", ["device: cuda:77", "model: gone.pt", "targets: [{features: [image: broken.png]}]"])
+def test_a_run_that_is_refused_leaves_nothing(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "broken.png").write_text("broken")
+    (tmp_path / "a.yaml").write_text(
+        f"output: new/folder/\nepochs: 1\nmodel: emoji\n{wrong}\n" if "model" not in wrong else f"{BARE}\n{wrong}"
+    )
+    assert clipig(tmp_path, "run", "a.yaml", "-o", "new/folder/").returncode == 2
+    assert names(tmp_path) == ["a.yaml", "broken.png"]
+
+
+def test_a_kill_before_the_first_save_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    args = ["run", "a.yaml", "-e", "10000000", "-s", "0", "-o", "out/", "-v", "1"]
+    with subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        while b"epoch" not in process.stderr.readline():
+            assert process.poll() is None
+        process.kill()
+    assert names(tmp_path) == ["a.yaml"]
+
+
+def test_a_picture_whose_folder_is_gone_in_the_end_is_in_the_current_directory(tmp_path: Path) -> None:
+    """As when a disk vanishes; a full one is the same to clipig."""
+    (tmp_path / "a.yaml").write_text(BARE)
+    args = ["run", "a.yaml", "-e", "10000000", "-s", "1", "-o", "out/x.png", "-v", "1"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([command(), *args], cwd=tmp_path, env=environment(), **pipes) as process:
+        assert process.stderr
+        while not (tmp_path / "out" / "x.yaml").exists():
+            assert process.poll() is None
+        (tmp_path / "out").rename(tmp_path / "elsewhere")
+        while "a snapshot was lost: cannot write 'out/x.png': No such file" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "x.png\n")
+    assert "cannot write 'out/x.png': No such file or directory; the picture is 'x.png'" in stderr
+    assert names(tmp_path) == ["a.yaml", "elsewhere", "x.png", "x.yaml"]
+
+
+def test_many_pictures_need_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    done = clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "-o", "x.png")
+    assert (done.returncode, names(tmp_path)) == (2, ["a.yaml"])
+    assert "has to be a directory" in done.stderr
 
 
 def test_options_and_merged_configs(tmp_path: Path) -> None:
@@ -326,7 +385,7 @@ def test_many_problems_are_not_all_listed(tmp_path: Path) -> None:
 
 def test_repeat_from_standard_input(tmp_path: Path) -> None:
     done = clipig(tmp_path, "run", "-", "--repeat", "3", "--seed", "5", "-v", "0", stdin=BARE)
-    stems = ["clipig", "clipig-1", "clipig-2"]
+    stems = ["clipig-seed5", "clipig-seed6", "clipig-seed7"]
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [f"{stem}.png" for stem in stems]
     assert names(tmp_path) == sorted(f"{stem}{end}" for stem in stems for end in (".png", ".yaml"))
@@ -337,7 +396,10 @@ def test_repeat_from_standard_input(tmp_path: Path) -> None:
 def test_without_a_seed_every_picture_of_repeat_has_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     assert clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "-o", "out/", "-v", "0").returncode == 0
-    assert sidecar(tmp_path / "out/a.yaml")["seed"] != sidecar(tmp_path / "out/a-1.yaml")["seed"]
+    configs = [name for name in names(tmp_path / "out") if name.endswith(".yaml")]
+    seeds = {sidecar(tmp_path / "out" / name)["seed"] for name in configs}
+    assert len(seeds) == 2
+    assert {*configs} == {f"a-seed{seed}.yaml" for seed in seeds}
 
 
 def test_an_error_in_the_first_epoch_leaves_no_empty_files(tmp_path: Path) -> None:
@@ -346,7 +408,7 @@ def test_an_error_in_the_first_epoch_leaves_no_empty_files(tmp_path: Path) -> No
     assert done.returncode == 2
     assert "in epoch 0" in done.stderr
     assert done.stdout == ""
-    assert names(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_error_in_a_later_epoch_loses_nothing(tmp_path: Path) -> None:
@@ -401,7 +463,7 @@ def test_a_checkpoint_as_pt_and_as_safetensors(tmp_path: Path) -> None:
     save_file(state, tmp_path / "own.safetensors")
     (tmp_path / "a.yaml").write_text(CONFIG.replace("model: emoji\n", ""))
     for name in ("own.pt", "own.safetensors"):
-        done = clipig(tmp_path, "run", "a.yaml", "-m", tmp_path / name, "--seed", "1", "-o", "out/a.png", "-v", "0")
+        done = clipig(tmp_path, "run", "a.yaml", "-m", tmp_path / name, "--seed", "1", "-o", "out/", "-v", "0")
         assert (done.returncode, done.stderr) == (0, "")
     assert pixels(tmp_path / "out/a.png") == pixels(tmp_path / "out/a-1.png")
 
@@ -439,7 +501,7 @@ def test_checkpoints_that_could_run_code_or_are_none(tmp_path: Path, kind: str) 
     assert "weights_only" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "executed").exists()
-    assert names(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_named_model_without_network(tmp_path: Path) -> None:
@@ -450,7 +512,7 @@ def test_a_named_model_without_network(tmp_path: Path) -> None:
     assert "cannot download the model ViT-B/32" in done.stderr
     assert str(tmp_path / ".cache" / "clip" / "ViT-B-32.pt") in done.stderr
     assert "--model emoji" in done.stderr
-    assert names(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()
     assert names(tmp_path / ".cache" / "clip") == []
 
 
@@ -574,4 +636,4 @@ def test_a_plugin_that_fails_is_named(tmp_path: Path, change: str, message: str)
     done = clipig(tmp_path, "run", "a.yaml", "-o", "out/", "-v", "0", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert message in done.stderr
-    assert names(tmp_path / "out") == []
+    assert not (tmp_path / "out").exists()

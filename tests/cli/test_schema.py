@@ -15,12 +15,13 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from clipig_core import config
 from clipig_core.config.json_schema import Builder, expression
+from clipig_core.config.sections import OutputPath
 from clipig_core.errors import InputError, Place
 from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import FUNCTIONS, VARIABLES, Expression, ExpressionError
 from clipig_core.language.nodes import Node, read_yaml
-from clipig_core.language.params import Declaration, File, declarations
-from clipig_core.language.schedule import FrameTime
+from clipig_core.language.params import Declaration, declarations
+from clipig_core.language.types import Choice, Colors, Files, Flag, Moment, Nested, Pattern, Type
 from tests.cli.support import clipig, install
 from tests.docs.test_docs import CONFIGS as OF_THE_DOCS
 
@@ -341,19 +342,21 @@ def values(draw: st.DrawFn, param: Declaration) -> Any:
     """What may be written for a parameter, right or wrong."""
     bounds = [bound for bound in (param.param.min, param.param.max, param.param.above) if bound is not None]
     numbers = st.one_of(st.sampled_from([0, 1, 3, 7.0, 0.5, -1, *bounds]), st.integers(1, 99), st.floats(-1, 1))
-    if isinstance(param.scalar, tuple):
-        elements: st.SearchStrategy[Any] = st.sampled_from(param.scalar).flatmap(in_any_case)
-    else:
-        elements = {
-            bool: st.booleans() | st.sampled_from(["yes", "No", "ON", "off", "1"]),
-            str: st.text(max_size=5) | numbers,
-            File: st.just("https://example.org/a.png"),
-            list: st.recursive(numbers, lambda inner: st.lists(inner, max_size=3)),
-            FrameTime: numbers | st.sampled_from(["50%", " 12.5 % "]),
-        }.get(param.scalar, numbers)
-    if param.words:
-        elements |= st.sampled_from(param.words).flatmap(in_any_case)
-    if param.numeric:
+    known: dict[type[Type], st.SearchStrategy[Any]] = {
+        Flag: st.booleans() | st.just("1"),
+        Type: st.text(max_size=5) | numbers,
+        Choice: st.nothing(),
+        Pattern: st.sampled_from(["cpu", "cuda:3", "CPU"]),
+        OutputPath: st.sampled_from(["a/", "a.png", "a.jpg", 1]),
+        Files: st.just("https://example.org/a.png"),
+        Nested: st.recursive(numbers, lambda inner: st.lists(inner, max_size=3)),
+        Moment: numbers | st.sampled_from(["50%", " 12.5 % "]),
+        Colors: numbers | st.sampled_from(["red", "#f80", "#FF8800", "reddish"]),
+    }
+    elements = known.get(type(param.type), numbers)
+    if param.type.words:
+        elements |= st.sampled_from(param.type.words).flatmap(in_any_case)
+    if param.type.numeric:
         elements |= expressions(param.variables)
     if param.lengths:
         sizes = st.sampled_from([(1, 4), *((length, length) for length in param.lengths)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from clipig_core.config import Init
 from clipig_core.engine.canvas import Canvas, cover, first_pixels, resample, resize
 from clipig_core.errors import InputError
 from clipig_core.imaging.images import read_image
+from clipig_core.language.types import File
 
 from .support import REGISTRY, image_file
 
@@ -202,6 +204,33 @@ def test_image_tensor_is_used_as_it_is() -> None:
     image = picture(5, 4)
     torch.testing.assert_close(pixels(5, 4, adjust=True, image_tensor=image[0].tolist()), image)
     assert pixels(10, 8, image_tensor=image[0].tolist()).shape == (1, 3, 8, 10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_an_image_tensor_in_a_file(tmp_path: Path, dtype: type) -> None:
+    image: Any = np.linspace(0, 1, 3 * 4 * 5).reshape(3, 4, 5).astype(dtype)
+    np.save(tmp_path / "a.npy", image)
+    found = pixels(5, 4, image_tensor=File(tmp_path / "a.npy"))
+    torch.testing.assert_close(found, torch.from_numpy(image.astype(np.float32))[None])
+
+
+@pytest.mark.parametrize("content", ["objects", "whole numbers", "cut", "text", "several", "many"])
+def test_a_file_that_is_no_image_tensor(tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, image = tmp_path / "a.npy", np.zeros((3, 4, 5))
+    if content == "several":
+        with path.open("wb") as file:
+            np.savez(file, image)
+    else:
+        objects, whole = np.array([{}], dtype=object), image.astype(int)
+        np.save(path, {"objects": objects, "whole numbers": whole}.get(content, image))
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:200])
+    if content == "text":
+        path.write_text("0.5")
+    if content == "many":
+        monkeypatch.setattr("clipig_core.engine.canvas.MAX_PIXELS", 3)
+    with pytest.raises(InputError, match=r"init.image_tensor"):
+        pixels(image_tensor=File(path))
 
 
 @pytest.mark.parametrize("nested", [[], [1, 2], [[[1.0]]], [[["a"]]] * 3, [[[1], [1, 2]]] * 3, [[[float("nan")]]] * 3])

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from clipig_core.config import Plan, check, read
-from clipig_core.errors import InputError, Problem
+from clipig_core.config import Document, Plan, check, read
+from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.nodes import Node, read_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
 
@@ -145,7 +145,7 @@ def test_all_problems_come_in_one_go_with_their_places() -> None:
         ("1:1", "unknown parameter 'epoch'", "did you mean 'epochs'"),
         ("2:13", "3 values given", ""),
         ("3:16", "unknown variable 'sim'", ""),
-        ("4:9", "unknown device 'gpu'", "cuda"),
+        ("4:9", "device: 'gpu' is unknown", "cuda"),
         ("6:8", "unknown parameter 'men'", "did you mean 'mean'"),
         ("8:5", "unknown parameter 'nam'", "did you mean 'name'"),
         ("9:13", "not an expression", ""),
@@ -201,7 +201,7 @@ targets:
         ("targets: [{features: [owl]}]", "a feature is a text"),
         ("targets: [{features: [{text: a, image: b}]}]", "not text and image"),
         (TARGET + "postproc: [{start: 1}]", "has no name"),
-        (TARGET + "device: 0", "unknown device '0'"),
+        (TARGET + "device: 0", "device: '0' is unknown (expected auto, cpu, cuda, cuda:1 or mps"),
         (TARGET + "epochs: 0", "below the minimum of 1"),
         (TARGET + "resolution: 99999", "above the maximum of 16384"),
         (TARGET + "interpolation: cubik", "did you mean 'cubic'"),
@@ -376,6 +376,19 @@ def test_changes_that_lead_nowhere(path: str, value: str, wanted: str, tmp_path:
     assert wanted in str(problem)
 
 
+def test_a_document_can_be_changed_many_times_before_its_variables_are_filled_in() -> None:
+    text = "{vars: {size: red}, targets: [{features: [{text: 'a {{colour}} {{ animal }} in {{size}}'}]}]}"
+    document = Document.read([read_yaml(text, "demo.yaml")], {}, REGISTRY)
+    assert document.variables == {"colour", "animal", "size"}
+    place = Place("words.txt", 7, 1)
+    for animal in ("fox", "owl"):
+        one = document.override("vars.colour", Node("red", place)).override("vars.animal", Node(animal, place))
+        (target,) = check(one.filled(), REGISTRY).targets
+        assert target.features[0].source.node.value == f"a red {animal} in red"
+    (problem,) = problems_of(lambda: document.override("targets.3.weight", Node(1, place)))
+    assert problem.place == place
+
+
 def test_a_look_is_where_a_config_begins(tmp_path: Path) -> None:
     look = read_text(tmp_path, "vars: {text: fox}", look="object", seed=1)
     config = read_text(
@@ -537,3 +550,21 @@ def test_features_are_called_by_the_name_of_their_source() -> None:
 @pytest.mark.parametrize("text", ["epochs: 5", "targets:", "targets: []"])
 def test_a_config_without_targets_initialises_and_post_processes(text: str) -> None:
     assert config_of(text).targets == []
+
+
+@pytest.mark.parametrize("output", ["/elsewhere/", "/elsewhere/a.png", "../a.png", "here/../../", "~/a.png", "link/"])
+def test_a_config_writes_below_the_current_directory_only(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "here")
+    text = f"output: {output}\ntargets: [{{constraints: [blur]}}]"
+    (problem,) = problems_of(lambda: config_of(text))
+    advice = f"to write there, use '-o {output}'"
+    assert problem.message == f"output: '{output}' is outside of the current directory; {advice}"
+    document = read_yaml("targets: [{constraints: [blur]}]", "a.yaml")
+    assert read([document], {"output": output}, REGISTRY).settings.fixed.output == output
+    assert read([document], {}, REGISTRY, [("output", output)]).settings.fixed.output == output
+    for inside in ("sub/", "sub/../a.png", f"{tmp_path}/here/a.png"):
+        assert config_of(f"output: {inside}\ntargets: [{{constraints: [blur]}}]").settings.fixed.output == inside

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -81,8 +82,18 @@ def test_values(text: str, value: object) -> None:
         ("a: &a [*a]", "a.yaml:1:4", "deeply"),
         ("a: &a {b: *a}", "a.yaml:1:4", "deeply"),
         ("[" * 150 + "]" * 150, "a.yaml:1:102", "deeply"),
-        (b"a: \xff", "a.yaml", "not"),
-        ("a: \x00", "a.yaml", "not valid YAML"),
+        ("{" * 200_000, "a.yaml:1:102", "deeply"),
+        ("- " * 100_000, "a.yaml:1:201", "deeply"),
+        ("".join(" " * depth + "a:\n" for depth in range(150)), "a.yaml:101:101", "deeply"),
+        ("[" + "1," * 100_000 + "]", "a.yaml:1:40000", "too large"),
+        (b"a: 1\nb: \xff", "a.yaml:2:4", "not a text in UTF-8"),
+        ("a: \x00", "a.yaml:1:4", "the character '\\x00' is not allowed"),
+        ("a: 1\n\nb: 'x\x1b]0;title\x07'", "a.yaml:3:6", "the character '\\x1b' is not allowed"),
+        ("# comment\n%YAML 1.1\n---\na: yes", "a.yaml:3:1", "only the directive '%YAML 1.2'"),
+        ("%YAML 3.0\n---\na: 1", "a.yaml:1:1", "incompatible YAML document"),
+        ("%YAML " + "9" * 5000 + ".1\n---\na: 1", "a.yaml:1:1", "not valid YAML"),
+        ("%YAML x\n---\na: 1", "a.yaml:1:7", "not valid YAML"),
+        ("%TAG ! tag:x:\n---\na: 1", "a.yaml:2:1", "only the directive '%YAML 1.2'"),
         ("a: " + "9" * 5000, "a.yaml:1:4", "tag"),
     ],
 )
@@ -96,11 +107,48 @@ def test_the_first_of_two_equal_keys_is_named() -> None:
     assert problem_of("a: 1\na: 2").hint == "first at a.yaml:1:1"
 
 
-def test_nested_aliases_cannot_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipig_core.language.nodes.MAX_NODES", 10_000)
+@pytest.mark.parametrize("depth", [5, 12])
+def test_nested_aliases_are_counted_before_anything_is_made_of_them(
+    monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    def built(*args: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("clipig_core.language.nodes._Reader.read", built)
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
-    text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
-    assert "too large" in problem_of(text).message
+    text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, depth))
+    problem = problem_of(text)
+    assert "too large" in problem.message
+    assert problem.place
+    assert problem.place.line == 5
+
+
+def test_a_yaml_of_the_version_that_is_read() -> None:
+    assert read_yaml("%YAML 1.2\n---\na: yes", "a.yaml").plain_value() == {"a": "yes"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings(encoding: str) -> None:
+    assert read_yaml("a: ü".encode(encoding), "a.yaml").plain_value() == {"a": "ü"}
+
+
+def test_half_a_character_is_no_text() -> None:
+    problem = problem_of("a: ü".encode("utf-16")[:-1])
+    assert (str(problem.place), problem.message) == ("a.yaml:1:4", "the file is not a text in UTF-8")
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.yaml")
+    (problem,) = problems_of(lambda: read_file(str(tmp_path / "a.yaml")))
+    assert "it is a pipe" in problem.message
+
+
+def test_the_pipe_of_a_shell_is_read() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "wb") as file:
+        file.write(b"a: 1")
+        file.close()
+        assert read_file(f"/dev/fd/{reading}").plain_value() == {"a": 1}
 
 
 def test_brackets_without_end_are_refused() -> None:
@@ -110,7 +158,7 @@ def test_brackets_without_end_are_refused() -> None:
 def test_large_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
     path.write_bytes(b" " * (MAX_BYTES + 1))
-    assert "larger than 16 MB" in problems_of(lambda: read_file(str(path)))[0].message
+    assert "larger than 256 KiB" in problems_of(lambda: read_file(str(path)))[0].message
 
 
 @given(st.text(max_size=80) | st.text("ab:-[]{}&*!<>|%?#\"', 01.~\n", max_size=60) | st.binary(max_size=60))

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 
-from clipig_core import File, Floats2, Floats3, Floats4, Ints2, Param, PluginError
+from clipig_core import Color, File, Floats2, Floats3, Floats4, Ints2, Param, PluginError, Type
 from clipig_core.errors import InputError, Place
 from clipig_core.language.nodes import Node, read_yaml
 from clipig_core.language.params import Declaration, Value, declarations
@@ -302,3 +303,101 @@ def test_words_in_place_of_a_number() -> None:
     for wrong in (0, "some", 1.5, [1]):
         with pytest.raises(InputError, match=r"chunk: .*expected auto or all or int"):
             declaration.convert(Node.of(wrong, Place("test")))
+
+
+# Types
+
+
+class Degrees(Type):
+    """An angle, as `90deg` or `1.5rad`, in degrees."""
+
+    name = "angle, such as 90deg"
+
+    def read(self, node: Node) -> float:
+        text = self.text(node)
+        for unit, factor in (("deg", 1.0), ("rad", 180 / math.pi)):
+            if text.endswith(unit):
+                return float(text.removesuffix(unit)) * factor
+        raise ValueError(f"'{text}' has no unit")
+
+    def example(self) -> str:
+        return "45deg"
+
+
+def node(text: str) -> Node:
+    return read_yaml(text, "a.yaml")
+
+
+def turned(
+    angle: Annotated[float, Degrees(), Param("How far.")],
+    fill: Annotated[Color, Param("Behind it.", max=1)] = (0, 0, 0),
+    other: Annotated[Color | None, Param("Beside it.")] = None,
+) -> None: ...
+
+
+TURNED = declarations(turned)
+
+
+def test_a_type_of_a_plugin() -> None:
+    assert TURNED["angle"].type_name == "angle, such as 90deg"
+    assert TURNED["angle"].convert(node("90deg")).fixed == 90
+    with pytest.raises(InputError, match=r"angle: '90' has no unit \(expected angle, such as 90deg\)"):
+        TURNED["angle"].convert(node("'90'"))
+    assert TURNED["angle"].convert(node("1.5rad")).source == "1.5rad"
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [
+        ("'#f80'", (1, 0x88 / 255, 0)),
+        ("'#FF8000'", (1, 0x80 / 255, 0)),
+        ("Gold", (1, 215 / 255, 0)),
+        (".5", (0.5, 0.5, 0.5)),
+        ("[0, .5, 1]", (0, 0.5, 1)),
+        ("0 .5 1/2", (0, 0.5, 0.5)),
+    ],
+)
+def test_colors(written: str, wanted: tuple[float, ...]) -> None:
+    assert TURNED["fill"].convert(node(written)).fixed == pytest.approx(wanted)
+    assert TURNED["other"].convert(node(written)).fixed == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("written", ["'#ff88'", "reddish", "2", "'#f80 0 1'"])
+def test_what_is_no_color(written: str) -> None:
+    with pytest.raises(InputError, match=r"fill: .*expected 3 floats, '#ff8800', or the name"):
+        TURNED["fill"].convert(node(written))
+
+
+def test_no_color_is_one_where_it_is_optional() -> None:
+    assert TURNED["other"].default_value().fixed is None
+
+
+LENGTHS = {"width": 60.0, "height": 40.0}
+
+
+@pytest.mark.parametrize(
+    ("written", "pixels"),
+    [
+        ("5%", (2, 2)),
+        ("5% 2", (2, 2)),
+        ("5% 10%", (2, 4)),
+        ("12.5%, width / 10", (5, 6)),
+        (["5%", 7], (2, 7)),
+        ("7 % 4", (3, 3)),
+        ("7%4", (3, 3)),
+        (3, (3, 3)),
+    ],
+)
+def test_lengths_may_be_shares_of_the_picture(written: Any, pixels: tuple[int, int]) -> None:
+    def border(size: Annotated[Ints2, Param("How wide.", min=0, length=True)]) -> None: ...
+
+    value = declarations(border, ("resolution",))["size"].convert(Node.of(written, Place("x")))
+    assert value.resolve(LENGTHS, random.Random(0)) == pixels
+    assert value.source == written
+
+
+def test_what_is_no_length_has_no_shares() -> None:
+    def border(size: Annotated[float, Param("How much.")]) -> None: ...
+
+    with pytest.raises(InputError):
+        declarations(border, ("resolution",))["size"].convert(Node.of("5%", Place("x")))

@@ -210,6 +210,31 @@ def test_disabled_plugins_are_not_even_imported(make: Make, monkeypatch: pytest.
         registry.find("transform", "blur")
 
 
+@pytest.mark.parametrize(
+    ("allow", "disable", "loaded"),
+    [
+        ("", "", {"good", "other"}),
+        ("none", "", set()),
+        ("good", "", {"good"}),
+        ("go*, x", "", {"good"}),
+        ("*/*", "", {"good", "other"}),
+        ("*/good", "", {"good"}),
+        ("*", "o*", {"good"}),
+        ("", "*/good", {"other"}),
+    ],
+)
+def test_which_plugins_of_others_are_loaded(
+    make: Make, monkeypatch: pytest.MonkeyPatch, allow: str, disable: str, loaded: set[str]
+) -> None:
+    monkeypatch.setenv("CLIPIG_PLUGINS", allow)
+    monkeypatch.setenv("CLIPIG_DISABLE", disable)
+    made = [make(name, provide("transforms", "swirl", f"acme_{name}:swirl") + FUNCTION) for name in ("good", "other")]
+    registry = Registry([*made, *entry_points(group="clipig")])
+    assert {plugin.name for plugin in registry.plugins if not plugin.built_in and not plugin.disabled} == loaded
+    assert registry.find("transform", "blur")
+    assert {name for name in ("good", "other") if f"acme_{name}" in sys.modules} == loaded
+
+
 def test_nearest_name() -> None:
     with pytest.raises(LookupError, match=r"unknown transform 'blurr' \(did you mean 'blur'"):
         Registry().find("transform", "blurr")
@@ -234,3 +259,15 @@ def test_a_feature_source_without_a_value_is_an_error_of_the_plugin(make: Make) 
     code = provide("features", "mood", "acme_mood:mood") + "def mood(encoder): ...\n"
     with pytest.raises(PluginError, match=r"feature 'mood'.*needs a parameter 'value'"):
         _ = Registry([make("mood", code)]).find("feature", "mood").params
+
+
+def test_names_of_which_none_is_meant(make: Make) -> None:
+    def plugin(distribution: str, name: str) -> EntryPoint:
+        code = provide("transforms", name, f"{distribution}_plugin:swirl") + FUNCTION
+        return make("plugin", code, distribution)
+
+    built_in = [*entry_points(group="clipig")]
+    own, one, two = plugin("own", "blur"), plugin("one", "swirl"), plugin("two", "swirl")
+    assert Registry([own, one, *built_in]).ambiguous() == []
+    (sentence,) = Registry([own, one, two, *built_in]).ambiguous()
+    assert sentence == "transform 'swirl' is provided more than once; write one of 'one/swirl', 'two/swirl'"

@@ -12,13 +12,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
-from clipig_core.engine.run import Run
+from clipig_core.engine.run import Models, Run
+from clipig_core.engine.statistics import table
+from clipig_core.engine.watch import Watch
 from clipig_core.errors import InputError, PluginError
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image
 from clipig_core.language.nodes import read_yaml
+from clipig_core.runner.execute import execute
 
-from .support import AXES, SIZE, LinearEncoder, image_file, problems_of, run_of, third_party
+from .support import AXES, SIZE, LinearEncoder, config_of, image_file, problems_of, run_of, third_party
 
 HEAD = f"resolution: {SIZE}\nepochs: 6\nseed: 1\nmodel: emoji\n"
 LIVELY = """\
@@ -52,6 +55,16 @@ def test_the_same_seed_gives_the_same_pixels_bit_for_bit(canvas: str) -> None:
     first = image_of(text)
     assert torch.equal(first, image_of(text))
     assert not torch.equal(first, image_of(text.replace("seed: 1", "seed: 2")))
+
+
+def test_models_serve_many_runs_and_leave_no_trace_in_the_pictures() -> None:
+    text = f"{HEAD}targets: [{{features: [{{text: fox}}]}}, {{model: photo-lite0, features: [{{text: owl}}]}}]"
+    models: Models = {}
+    pictures = [execute(Run(config_of(text), models=kept)).image for kept in (None, models, models)]
+    assert len(models) == 2
+    assert Run(config_of(text), models=models).encoders["emoji"].encoder.encoder in models.values()
+    assert torch.equal(pictures[0], pictures[1])
+    assert torch.equal(pictures[0], pictures[2])
 
 
 def test_randomness_outside_does_not_matter() -> None:
@@ -290,7 +303,7 @@ class NeverReading(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_an_epoch_reads_nothing_back_from_the_device() -> None:
+def test_an_epoch_reads_nothing_back_from_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     text = """
 targets:
 - batch_size: 3
@@ -309,10 +322,14 @@ postproc: [{blur: 3}, {saturation: .9}]
             return images.flatten(1) @ self.weights
 
     run = run_of(HEAD + text, Trusting(AXES))
+    run._watch = Watch(late=True)  # as on a GPU
+    asked = "clipig_core.engine.watch._Answer.finite"  # of the epoch before, which is there
+    monkeypatch.setattr(asked, lambda _: True)
     run.step()  # makes matrices and measures what a chunk needs, once
     with NeverReading():  # type: ignore[no-untyped-call]
         run.step()
-    assert "similarity" in "\n".join(run.statistics.lines())
+    run.settle()
+    assert "similarity" in "\n".join(table(run.statistics.rows()))
 
 
 def test_targets_that_are_switched_off_need_no_model() -> None:

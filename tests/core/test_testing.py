@@ -878,7 +878,11 @@ def quiet(target_file: Path) -> Quiet:
 
 def one_by_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Right."""
-    return map(run, jobs)
+    for job in jobs:
+        try:
+            yield job, run(job)
+        except Exception as error:
+            yield job, error
 
 
 def double(x: float) -> float:
@@ -927,13 +931,35 @@ def stray(target_file: Path) -> Quiet:
     return Observer()
 
 
+@wrong(check_output, "hasty: writes before the first epoch, which may fail")
+def hasty(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def begin(self, _run: Any) -> None:
+            target_file.touch()
+
+    return Observer()
+
+
+@wrong(check_output, "secretive: writes picture.txt without saying so")
+def secretive(target_file: Path) -> Quiet:
+    """Wrong."""
+
+    class Observer(Quiet):
+        def end(self, _result: Any) -> None:
+            target_file.with_suffix(".txt").touch()
+
+    return Observer()
+
+
 @wrong(check_output, "painter: changes the picture")
 def painter(target_file: Path) -> Quiet:
     """Wrong."""
 
     class Observer(Quiet):
-        def step(self, _step: Any) -> None:
-            _step.image.zero_()
+        def end(self, _result: Any) -> None:
+            _result.image.zero_()
 
     return Observer()
 
@@ -957,21 +983,28 @@ def fails_at_the_end(target_file: Path) -> Quiet:
 @wrong(check_launcher, "all_at_once: returns list, not an iterator")
 def all_at_once(run: Function, jobs: Sequence[Any]) -> list[Any]:
     """Wrong."""
-    return [run(job) for job in jobs]
+    return [(job, run(job)) for job in jobs]
 
 
-@wrong(check_launcher, "lazy_one: yields .* run.job. for each job")
+@wrong(check_launcher, "lazy_one: yields .* run.job.. for each job")
 def lazy_one(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Wrong."""
-    return map(run, jobs[1:])
+    yield from one_by_one(run, jobs[1:])
 
 
-@wrong(check_launcher, "hides: hides that a job failed")
+@wrong(check_launcher, "hides: yields .* for a job that fails")
 def hides(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
     """Wrong."""
     for job in jobs:
         with contextlib.suppress(Exception):
-            yield run(job)
+            yield job, run(job)
+
+
+@wrong(check_launcher, "gives_up: fails when all jobs fail: _JobError")
+def gives_up(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
+    """Wrong."""
+    for job in jobs:
+        yield job, run(job)
 
 
 wrong(check_command, "is function, not a command")(double)

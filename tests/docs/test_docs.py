@@ -110,7 +110,10 @@ def test_built_in_components_declare_their_examples() -> None:
     assert not [c.describe() for c in BUILT_IN if c.kind in kinds and c.params and not EXAMPLE.search(c.doc)]
 
 
-SECTIONS = [config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish]
+SECTIONS = [
+    *(config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish),
+    config.Outputs,
+]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

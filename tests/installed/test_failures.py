@@ -143,9 +143,16 @@ def test_it_is_listed_with_its_reason(environment: Environment, name: str, failu
 
 @pytest.mark.parametrize(("name", "failure"), FAILURES.items(), ids=FAILURES)
 def test_strict_fails_for_it_alone(environment: Environment, name: str, failure: Failure) -> None:
-    others = ",".join(FAILURES.keys() - {name})
+    others = ",".join([*FAILURES.keys() - {name}, "twin_two"])
     done = environment.clipig("plugins", "--strict", CLIPIG_DISABLE=others)
     assert done.returncode == (failure.status == "broken")
+
+
+def test_strict_fails_for_an_ambiguous_name(environment: Environment) -> None:
+    done = environment.clipig("plugins", "--strict", CLIPIG_PLUGINS="twin_*")
+    assert done.returncode == 1
+    assert "transform 'twin' is provided more than once" in done.stderr
+    assert environment.clipig("plugins", "--strict", CLIPIG_PLUGINS="twin_one").returncode == 0
 
 
 @pytest.mark.parametrize(("name", "failure"), FAILURES.items(), ids=FAILURES)

@@ -28,6 +28,7 @@ class Proof:
 
     def __init__(self, file: Path, margin: int) -> None:
         self.file, self.margin, self.color = file, margin, WHITE
+        self.files = [file]
 
     def begin(self, run: Any) -> None:
         use = run.plan.choices.get("paper")
