@@ -19,7 +19,12 @@ def smooth(
     ] = 0.025,
     size: Annotated[
         int,
-        Param("Side in pixels of the square window; an even number is raised to the next odd one.", min=1, max=32767),
+        Param(
+            "Side in pixels of the square window; an even number is raised to the next odd one.",
+            min=1,
+            max=32767,
+            length=True,
+        ),
     ] = 5,
 ) -> Tensor:
     """Remove faint texture and ripples, and keep edges: a guided filter (He, Sun and Tang 2010).
