@@ -39,6 +39,8 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     clipig run fox.yaml --checkpoint
     clipig resume fox.png
     """
+    if not picture.name:
+        raise InputError(f"'{picture}' is not a picture")
     base = picture.with_suffix("") if picture.suffix.lower() in (".png", ".yaml", SUFFIX) else picture
     found = Checkpoint.read(base.with_name(base.name + SUFFIX))
     registry = ctx.find_object(Registry)
