@@ -31,7 +31,7 @@ from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
 from clipig_core.engine.watch import Bounds, NotFiniteError, Watch
-from clipig_core.errors import InputError, PluginError, RunError
+from clipig_core.errors import InputError, PluginError, Problem, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.schedule import FrameTime, Now
@@ -122,10 +122,13 @@ class Run:
         self._first_averaged = self.epochs - _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained; on a GPU the last one comes later."""
-        self.done = 0
-        """How many these are."""
+        """Of the epochs of which it is known that they were finite; on a GPU all but the last one."""
         self.last: Step | None = None
+        """Of these."""
+        self.done = 0
+        """How many epochs were trained."""
+        self.changes: list[int] = []
+        """The first epoch of each other config that the run went on with."""
         self._watch = Watch(late=self.device.type != "cpu")
         self._unsure: list[Step] = []
         self._bounds = Bounds()
@@ -250,7 +253,7 @@ class Run:
         self.epoch += 1
         if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self, context.variables)
+        step = Step(now, rate, results, self, context.variables)
         self.done += 1
         self._unsure.append(step)
         self._settle(0 if self.complete else self._watch.late)
@@ -267,7 +270,8 @@ class Run:
         """Wait until it is known of the last epochs, except of so many, that everything was finite."""
         self._watch.wait(leaving)
         while len(self._unsure) > leaving:
-            self.statistics.add(self._unsure.pop(0))
+            self.last = self._unsure.pop(0)
+            self.statistics.add(self.last)
 
     def _blamed(self, epoch: int) -> RunError:
         """Go back to before an epoch that was not finite, and find out which component made it so."""
@@ -385,9 +389,54 @@ class Run:
         mean = state.get("mean")
         if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
             self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
-        self.statistics.load_state_dict(state.get("statistics", []), self.device)
+        if "statistics" in state:
+            self.statistics.load_state_dict(state["statistics"], self.device)
         self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
         self._started = time.monotonic() - float(state["seconds"])
+
+    def change(self, plan: Plan, state: Mapping[str, Any] | None = None) -> list[str]:
+        """Go on with another plan from the present picture, or from an earlier `state` of a run of that plan.
+
+        Canvas and optimizer keep what they have learned if the plan names the same ones; another canvas begins with
+        the present picture. A config that gave no seed keeps that of the run. What it says of the beginning has no
+        effect. Returns what could not be kept, in words. If the change fails, the run is as it was.
+
+        Raises:
+            InputError: the plan cannot be used, or it ends before the next epoch.
+            PluginError: a component breaks its contract.
+            ValueError: the state is that of another plan.
+        """
+        epoch = state["epoch"] if state else self.epoch
+        if plan.settings.fixed.epochs <= epoch:
+            place = plan.settings["epochs"].node.place
+            raise InputError(Problem(f"{epoch} epochs are done; 'epochs' has to be more", place))
+        own = state or plan.settings.given("seed")
+        plan = plan if own else plan.with_seed(self.plan.seed)
+        changed = Run(plan, encoder=self._given, models=self._models)
+        lost = [] if state else changed._take_over(self)
+        if state:
+            changed.load_state_dict(state)
+        kept = ("last",) if state else ("last", "statistics")
+        vars(self).update({name: value for name, value in vars(changed).items() if name not in kept})
+        self.changes = [*self.changes, epoch]
+        return lost
+
+    def _take_over(self, other: Run) -> list[str]:
+        """Stand where a run of another plan stands; returns what of it does not fit, in words."""
+        state, lost = other.state_dict(), []
+        if self.plan.choices["canvas"].choice() != other.plan.choices["canvas"].choice():
+            lost.append("another canvas starts from the picture")
+            with torch.no_grad(), self._calling_canvas():
+                self.canvas.resize(*other.resolution, self.settings.interpolation)
+                self.canvas.write(other.image.to(self.device))
+            state["canvas"] = [parameter.detach() for parameter in self.canvas.parameters()]
+        if lost or self.plan.choices["optimizer"].choice() != other.plan.choices["optimizer"].choice():
+            lost.append("the optimizer starts without memory")
+            del state["optimizer"]
+        chunks = {name: chunk for name, chunk in state["chunks"].items() if name in self.encoders}
+        without = {name: value for name, value in state.items() if name not in ("factors", "statistics")}
+        self.load_state_dict({**without, "chunks": chunks})
+        return lost
 
     # Making its parts
 

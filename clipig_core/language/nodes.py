@@ -105,30 +105,30 @@ def read_yaml(text: str | bytes, source: str) -> Node:
 
 
 def read_file(path: str) -> Node:
-    """The document of a file, `-` for standard input.
+    """The document of a file, `-` for standard input; of a picture that clipig made, that inside of it.
 
     Raises:
         InputError: the file cannot be read, or is not YAML.
     """
+    return read_yaml(read_text(path), "<stdin>" if path == "-" else path)
+
+
+def read_text(path: str) -> bytes | str:
+    """The text of a config, or that inside of a picture that clipig made.
+
+    Raises:
+        InputError: the file cannot be read, or is a picture without a config.
+    """
     import sys
 
     if path == "-":
-        return read_yaml(sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b"", "<stdin>")
-    return read_yaml(text_of(path), path)
-
-
-def text_of(path: str) -> str:
-    """The text of a config in a file, or inside of a picture.
-
-    Raises:
-        InputError: the file cannot be read, or is no text.
-    """
+        return sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else b""
     try:
         if Path(path).is_fifo() and not path.startswith("/dev/"):  # where the shell has those of `<(...)`
             raise InputError(Problem("it is a pipe, in which there may be nothing", Place(path), "pipe it into '-'"))
         with Path(path).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
-        return _config_of_picture(path) if is_picture(text[:12]) else _decoded(text, path)
+            return _config_of_picture(path) if is_picture(text[:12]) else text
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(Problem(f"cannot read the config: {reason}", Place(path))) from None

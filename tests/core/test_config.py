@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from ruamel.yaml import YAML
 
 from clipig_core.config import Document, Plan, check, read
 from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
-from clipig_core.imaging.images import to_png
 from clipig_core.language.nodes import Node, read_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
@@ -570,18 +568,3 @@ def test_a_config_writes_below_the_current_directory_only(
     assert read([document], {}, REGISTRY, [("output", output)]).settings.fixed.output == output
     for inside in ("sub/", "sub/../a.png", f"{tmp_path}/here/a.png"):
         assert config_of(f"output: {inside}\ntargets: [{{constraints: [blur]}}]").settings.fixed.output == inside
-
-
-@pytest.mark.parametrize("kind", ["yaml", "png"])
-def test_a_name_that_no_plugin_has_is_known_to_the_heading_of_the_picture(tmp_path: Path, kind: str) -> None:
-    heading = "# made 2026-11-23T12:00:00+00:00\n# transform 'vignette' is of clipig-vignette 1.0\n"
-    text = f"{heading}targets: [{{constraints: [blur], transforms: [vignette, vignett]}}]\n"
-    path = tmp_path / f"a.{kind}"
-    if kind == "yaml":
-        path.write_text(text)
-    else:
-        path.write_bytes(to_png(torch.zeros(1, 3, 2, 2), {"clipig": text}))
-    first, second = problems_of(lambda: read([str(path)], {}, REGISTRY))
-    assert first.message.startswith("unknown transform 'vignette'")
-    assert first.hint == "the picture was made with clipig-vignette: pip install clipig-vignette"
-    assert second.hint == ""

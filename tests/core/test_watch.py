@@ -148,7 +148,7 @@ def test_an_epoch_that_is_not_finite_is_undone_and_its_component_named(make: Mak
     whole.settle()
     assert (run.epoch, run.done) == (whole.epoch, whole.done) == (3, 3)
     assert torch.equal(run.image, whole.image)
-    assert run.statistics.lines() == whole.statistics.lines()
+    assert run.statistics.rows() == whole.statistics.rows()
     ours, theirs = run.optimizer.state_dict(), whole.optimizer.state_dict()
     assert all(torch.equal(ours["state"][0][name], value) for name, value in theirs["state"][0].items())
 
