@@ -63,7 +63,7 @@ def main() -> int:
             [sys.executable, "-m", "tests.campaign", *arguments], stdout=subprocess.PIPE, text=True, check=False
         )
         lines = done.stdout.splitlines()
-        found = (
+        found: dict[str, Any] = (
             json.loads(lines[-1]) if not done.returncode and lines else {"cases": 0, "defects": [{"what": "it ended"}]}
         )
         defects += [(part, defect) for defect in found["defects"]]

@@ -131,9 +131,9 @@ def command(*arguments: str) -> Callable[[], None]:
     return run
 
 
-def spoiled(content: bytes, rng: random.Random) -> bytes:
+def spoiled(good: bytes, rng: random.Random) -> bytes:
     """Some bytes cut, changed, repeated or put in."""
-    content = bytearray(content)
+    content = bytearray(good)
     for _ in range(rng.choice((1, 1, 2, 8))):
         at = rng.randrange(len(content) + 1)
         length = rng.choice((1, 1, 4, 64))

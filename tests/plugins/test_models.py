@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -194,13 +194,13 @@ def assert_same(encoder: ClipEncoder, model: CLIP) -> None:
 
 def open_clip(sizes: tuple[Any, ...], heads: int) -> CLIP:
     """A model that was trained as most of open_clip's are: with GELU, and with heads of its own."""
-    model = model_of(sizes)
+    model: Any = model_of(sizes)
     for tower in (model.visual.transformer, model.transformer):
         for block in tower.resblocks:
             block.mlp.gelu = torch.nn.GELU()
     for block in model.visual.transformer.resblocks:
         block.attn.num_heads, block.attn.head_dim = heads, block.attn.embed_dim // heads
-    return model
+    return cast(CLIP, model)
 
 
 def config_of(folder: Path, **vision: object) -> None:
