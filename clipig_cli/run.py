@@ -213,6 +213,7 @@ def make(
     stages.verbose = bool(settings.verbose)
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
+    logging.captureWarnings(True)  # which may quote what a config says
 
     def beside(path: Path) -> list[Path]:
         return written(outputs(plan, path))
