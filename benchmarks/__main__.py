@@ -29,6 +29,7 @@ import torch
 from benchmarks import (
     epoch,
     memory,
+    outputs,
     precision,
     profiling,
     quality,
@@ -38,6 +39,7 @@ from benchmarks import (
     tables,
     transforms,
     waiting,
+    watching,
 )
 from benchmarks.session import Session
 from clipig_core.engine.device import find_precision
@@ -52,6 +54,8 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "scaling": scaling.measure,
     "startup": startup.measure,
     "waiting": waiting.measure,
+    "outputs": outputs.measure,
+    "watching": watching.measure,
     "sweeps": sweeps.measure,
     "profile": profiling.measure,
 }

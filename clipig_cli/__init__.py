@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_cli.run import run
+from clipig_cli.run import go_on, run
 from clipig_core import hookimpl
-from clipig_core.errors import ClipigError, InputError, printable, printable_lines
+from clipig_core.errors import ClipigError, InputError, nearest, printable, printable_lines
 from clipig_core.extension.kinds import COMMAND
 
+FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif")
+LONGEST = 80
+"""Letters of a sentence on a command."""
+
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from clipig_core.extension.registry import Registry
 
 
@@ -63,10 +70,38 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with a sentence for each, none of which is imported."""
-        own = {name: command.get_short_help_str(formatter.width) for name, command in self.commands.items()}
-        others = {printable(name): self.described(ctx, name) for name in self.list_commands(ctx) if name not in own}
         with formatter.section("Commands"):
-            formatter.write_dl(sorted({**own, **others}.items()))
+            formatter.write_dl(sorted(self.summaries(ctx).items()))
+
+    def summaries(self, ctx: click.Context) -> dict[str, str]:
+        """A sentence for each command."""
+        own = {name: command.get_short_help_str(LONGEST) for name, command in self.commands.items()}
+        return {
+            **{printable(name): self.described(ctx, name) for name in self.list_commands(ctx) if name not in own},
+            **own,
+        }
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands and options; no command is imported for its name."""
+        from click.shell_completion import CompletionItem
+
+        begun = {name: text for name, text in self.summaries(ctx).items() if name.startswith(incomplete)}
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=text) for name, text in sorted(begun.items())), *options]
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a file is no command, but can be run."""
+        name = args[0]
+        if name.startswith("-") or self.get_command(ctx, name):
+            return super().resolve_command(ctx, args)
+        if name.lower().endswith(FILES):
+            raise click.UsageError(
+                f"No such command '{name}'. To make a picture of it: clipig run {shlex.quote(name)}", ctx
+            )
+        near = nearest(name, self.list_commands(ctx))
+        raise click.UsageError(f"No such command '{name}'.{f' {near.capitalize()}' if near else ''}", ctx)
 
     def described(self, ctx: click.Context, name: str) -> str:
         """What the command of a plugin is for, or what is wrong with it."""
@@ -78,8 +113,12 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="clipig", prog_name="clipig")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Make images from words: YAML configs, CLIP, and gradient descent on the pixels themselves."""
+    ctx.meta["clipig.go_on"] = go_on  # for the commands of plugins
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 cli.add_command(run)
@@ -87,6 +126,8 @@ cli.add_command(run)
 
 def main() -> None:
     """Run the command line. Exit codes: 0 done, 1 the run failed, 2 the input is wrong, 130 interrupted."""
+    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if sys.stderr is None:  # closed by the caller; libraries expect that it is there
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - it stays open to the end
     try:

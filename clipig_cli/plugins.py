@@ -11,6 +11,7 @@ import click
 
 from clipig_cli.text import beside, columns, echo, printable
 from clipig_core.errors import InputError, PluginError, unknown
+from clipig_core.extension.completion import names_of
 from clipig_core.extension.documentation import contract, documentation, page, page_of_kind
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ BROKEN = "BROKEN"
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names_of())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if a plugin is broken, or a name ambiguous.")
 @click.pass_context

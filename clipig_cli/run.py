@@ -8,17 +8,21 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from clipig_core.errors import ClipigError, Place, printable, printable_lines
+from clipig_cli.stages import Stages
+from clipig_cli.terminal import Messages, Terminal
+from clipig_core.errors import ClipigError, InputError, Place, printable
+from clipig_core.extension.completion import files, names_of
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
-    from clipig_core.extension.registry import Component
+    from clipig_core.engine.run import Run
+    from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
 
 INTERRUPTED = 130
@@ -37,8 +41,10 @@ class _Run(click.Command):
 
 
 @click.command(cls=_Run)
-@click.argument("configs", nargs=-1, metavar="CONFIG...")
-@click.option("--look", help="A ready-made config to start from; 'clipig plugins' lists them.")
+@click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
+@click.option(
+    "--look", help="A ready-made config to start from; 'clipig plugins' lists them.", shell_complete=names_of("look")
+)
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
 @click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
@@ -47,14 +53,18 @@ class _Run(click.Command):
     "outputs",
     multiple=True,
     metavar="OUTPUT",
-    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists outputs.",
+    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
+    shell_complete=names_of("output"),
 )
+@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
-@click.option("-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).")
+@click.option(
+    "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
+)
 @click.option("-e", "--epochs", help="Number of optimisation steps.")
 @click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
 @click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
-@click.option("-opt", "--optimizer", help="Name of the optimizer.")
+@click.option("-opt", "--optimizer", help="Name of the optimizer.", shell_complete=names_of("optimizer"))
 @click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
 @click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--seed", help="Seed of all randomness.")
@@ -69,6 +79,7 @@ def run(
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     outputs: tuple[str, ...],
+    checkpoint: bool,
     preview: bool,
     allow_private: bool,
     **options: str | None,
@@ -84,14 +95,47 @@ def run(
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
     """
-    from clipig_core.config import read, split_output
-    from clipig_core.extension.registry import Registry
-    from clipig_core.language.nodes import read_yaml
+    from clipig_core.config import split_output
 
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     if allow_private:
         os.environ["CLIPIG_ALLOW_PRIVATE"] = "1"
+    sources: list[str | Node] = [*configs, *map(output_document, outputs + checkpoint * ("checkpoint",))]
+    stages = Stages(Terminal(), verbose=options["verbose"] != "0")
+    with Interrupts() as interrupts:
+        # In a pipe, a mistake in the config is all that is said. What plugins print is no data.
+        with stages.loading("torch", silent=True), contextlib.redirect_stdout(sys.stderr):
+            from clipig_core.extension.registry import Registry
+
+            registry = Registry()
+            watching = found(registry, "preview") if preview else None
+            plan, stem = planned(sources, variables, changes, options, registry)
+        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
+            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
+        counted = plan.settings.given("seed")
+        for number in range(repeat):
+            one = plan.with_seed(plan.seed + number if counted else None) if number else plan
+            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
+            if not make(one, name, interrupts, stages, watching):
+                raise click.exceptions.Exit(INTERRUPTED)
+
+
+def planned(
+    sources: Sequence[str | Node],
+    variables: Sequence[str],
+    changes: Sequence[str],
+    options: Mapping[str, str | None],
+    registry: Registry,
+) -> tuple[Plan, str]:
+    """The plan of some configs and options, and a name for its pictures.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    from clipig_core.config import read
+    from clipig_core.language.nodes import read_yaml
+
     text = ("output", "model", "optimizer", "device", "look")
     given = {
         name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
@@ -101,26 +145,12 @@ def run(
     wanted = dict(pair(variable, "--var") for variable in variables)
     if wanted:
         given["vars"] = wanted
+    configs = [source for source in sources if isinstance(source, str)]
     if configs:
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    # Threads that spin while they wait make a run several times slower when another program uses a core, too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    with Interrupts() as interrupts:
-        sources: list[str | Node] = [*configs, *map(output_document, outputs)]
-        with contextlib.redirect_stdout(sys.stderr):  # what plugins print is no data
-            registry = Registry()
-            watching = registry.find("output", "preview") if preview else None
-            plan = read(sources, given, registry, [pair(change, "--set") for change in changes])
-        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
-            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
-        counted = plan.settings.given("seed")
-        for number in range(repeat):
-            one = plan.with_seed(plan.seed + number if counted else None) if number else plan
-            name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
-            if not make(one, name, interrupts, watching):
-                raise click.exceptions.Exit(INTERRUPTED)
+    return read(sources, given, registry, [pair(change, "--set") for change in changes]), stem
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -141,26 +171,53 @@ def output_document(text: str) -> Node:
     return Node({"outputs": Node([node], place)}, place, {"outputs": place})
 
 
+def found(registry: Registry, name: str) -> Component:
+    """An output of this name.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    try:
+        return registry.find("output", name)
+    except LookupError as error:
+        raise InputError(str(error.args[0])) from None
+
+
 def slug(text: str) -> str:
     """A name for files: `red-fox` for `Red fox!`."""
     return re.sub(r"[^\w]+", "-", text.lower()).strip("-")[:60]
 
 
-def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | None = None) -> bool:
-    """Make one picture; False if it was interrupted. `watching` is one more output."""
-    from clipig_cli.progress import ProgressBar, say
+def make(
+    plan: Plan,
+    stem: str,
+    interrupts: Interrupts,
+    stages: Stages,
+    watching: Component | None = None,
+    again: Path | None = None,
+    begin: Callable[[Run], None] = lambda _: None,
+) -> bool:
+    """Make one picture; False if it was interrupted.
+
+    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
+    one more output, and `begin` is called with the run before its first epoch.
+    """
+    from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
     from clipig_core.runner.execute import execute
     from clipig_core.runner.files import Output
     from clipig_core.runner.outputs import outputs, written
     from clipig_core.runner.picture import PictureFile
 
-    settings = plan.settings.fixed
+    settings, terminal = plan.settings.fixed, stages.terminal
+    stages.verbose = bool(settings.verbose)
     level = logging.WARNING if settings.verbose else logging.ERROR
-    logging.basicConfig(format="%(message)s", level=level, force=True)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(harmless)
-    output = Output.claim(settings.output, stem, lambda path: written(outputs(plan, path)))
+    logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
+
+    def beside(path: Path) -> list[Path]:
+        return written(outputs(plan, path))
+
+    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
@@ -168,16 +225,19 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | No
             others = outputs(plan, output.image.with_suffix(""))
             if watching:
                 others.append(watching.function(output.image.with_suffix("")))
-            run = Run(plan)
+            with stages.loading(models(plan)):
+                run = Run(plan)
+                begin(run)
             interrupts.after_the_epoch()
+            stages.done()
             if others:
                 output.make_folder()
             # What is said in the end comes below the preview, and after the picture is saved.
-            observers = [picture, *others, ProgressBar(output.image.name, settings.verbose)]
+            observers = [picture, *others, ProgressBar(terminal, output.image.name, settings.verbose)]
             result = execute(run, observers, lambda: interrupts.received)
         if picture.output.saved:
             if settings.verbose:
-                say(printable(f"saved {picture.output.image}"))
+                terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
                 put(picture.output.image)
         for failure in [*result.failures, result.error]:
@@ -188,16 +248,24 @@ def make(plan: Plan, stem: str, interrupts: Interrupts, watching: Component | No
         picture.close()
 
 
+def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
+    with Interrupts() as interrupts:
+        stages = Stages(Terminal(), plan.settings.fixed.verbose > 0)
+        return make(plan, image.stem, interrupts, stages, again=image, begin=begin)
+
+
 def put(path: Path) -> None:
     """Print a path: as it is for programs, which may have to open it, and as a line for people."""
     seen = sys.stdout is not None and sys.stdout.isatty()
     click.echo(printable(str(path)) if seen else os.fsencode(path))
 
 
-def harmless(record: logging.LogRecord) -> bool:
-    """Takes out of a message of the log what a terminal would obey."""
-    record.msg, record.args = printable_lines(record.getMessage()), None
-    return True
+def models(plan: Plan) -> str:
+    """The names of the models that are used: `photo-lite0, photo-lite1 and emoji`."""
+    used = [target.model or plan.choices["model"] for target in plan.targets if target.features]
+    *names, last = dict.fromkeys(printable(use.name) for use in used) or ["pixels"]
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 class Interrupts:

@@ -15,7 +15,7 @@ from benchmarks import tables
 from benchmarks.__main__ import main
 
 ROOT = Path(__file__).parent.parent
-QUICK = ("epoch", "transforms")
+QUICK = ("epoch", "transforms", "outputs")
 
 
 def benchmarks(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -117,6 +117,6 @@ def test_only_what_both_have_is_compared() -> None:
 def test_every_benchmark_runs(tmp_path: Path) -> None:
     done = benchmarks("--quick", "--device", "cpu", "--pictures", tmp_path)
     assert done.returncode == 0, done.stderr
-    for name in ("epoch", "precision", "transforms", "memory", "scaling", "startup", "profile"):
+    for name in ("epoch", "precision", "transforms", "memory", "scaling", "startup", "watching", "profile"):
         assert f"## {name} (cpu)\n" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["precision.png"]

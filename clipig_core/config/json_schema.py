@@ -28,9 +28,15 @@ Schema = dict[str, Any]
 
 NULL: Schema = {"type": "null"}
 SINGLE: Schema = {"type": ["boolean", "number", "string"]}
+REQUIRES = "Distributions that this config needs: [clipig>=0.2, clipig-sepia>=1.0]."
 VARS = "Values that take the place of `{{name}}` in texts."
 VARIABLE = r"\{\{\s*\w+\s*\}\}"
 KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
+
+
+def json_schema(registry: Registry) -> Schema:
+    """What a config may hold with these plugins, leaving out what is broken of them."""
+    return Builder(registry).config()
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Builder:
             **{key: self.choice(kind) for key, kind in self.registry.keys(Stands.RUN_CHOICE).items()},
             "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
             "vars": {"description": VARS, "type": ["object", "null"], "additionalProperties": SINGLE},
+            "requires": {"description": REQUIRES, "type": ["array", "null"], "items": {"type": "string"}},
             "look": self.look(),
             "targets": list_of(self.target(), "What the picture should be."),
             "postproc": list_of(self.stage(config.Stage), "Steps that change the pixels directly, before each epoch."),

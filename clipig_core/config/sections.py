@@ -118,6 +118,7 @@ class Settings:
     learnrate_scale: Annotated[
         float, Param("Second factor of the step size, for schedules such as '1 - t'.", min=0)
     ] = 1.0
+    metadata: Annotated[bool, Param("Whether the picture holds its config; the file beside it always does.")] = True
     average: Annotated[
         FrameTime,
         Param(
@@ -227,5 +228,5 @@ class Stage:
 CHOICES = tuple(kind.key for kind in KINDS.values() if kind.stands is Stands.RUN_CHOICE)
 """The components that a config picks one of; plugins that bring kinds may add to them."""
 
-PARTS = ("init", "vars", "look", "targets", "postproc", "finish")
+PARTS = ("init", "vars", "look", "targets", "postproc", "finish", "requires")
 """What stands in a config beside settings and components."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,9 @@ from clipig_core.errors import InputError, Problem
 from clipig_core.imaging.images import MAX_PIXELS, read_image
 from clipig_core.imaging.resample import resample
 from clipig_core.language.types import File
+
+REACH = 4
+"""Pixels that a filter reads on either side of the one that it makes."""
 
 
 class Canvas(Protocol):
@@ -44,21 +48,40 @@ class Canvas(Protocol):
 def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height: int, interpolation: str) -> None:
     """Resize a canvas and, with it, what the optimizer remembers of each of its values."""
     parameters = list(canvas.parameters())
-    shapes = [parameter.shape for parameter in parameters]
-    canvas.resize(width, height, interpolation)
+    data = [parameter.data for parameter in parameters]
+    try:
+        canvas.resize(width, height, interpolation)
+        memories = [
+            _memory(canvas, parameter, before, optimizer) for parameter, before in zip(parameters, data, strict=True)
+        ]
+    except BaseException:
+        for parameter, before in zip(parameters, data, strict=True):
+            parameter.data = before
+        raise
+    for parameter, memory in zip(parameters, memories, strict=True):
+        parameter.grad = None
+        if memory is None:
+            optimizer.state.pop(parameter, None)
+        elif memory:
+            optimizer.state[parameter] = memory
+
+
+def _memory(
+    canvas: Canvas, parameter: Tensor, before: Tensor, optimizer: torch.optim.Optimizer
+) -> dict[str, Any] | None:
+    """What an optimizer remembers of a parameter that had other values; None if it begins afresh."""
     own = getattr(canvas, "remap", None)
     remap = own or _resized
-    for parameter, before in zip(parameters, shapes, strict=True):
-        parameter.grad = None
-        if parameter.shape == before and not own:
-            continue
-        memory = optimizer.state.get(parameter, {})
-        moments = {name: value for name, value in memory.items() if isinstance(value, Tensor) and value.shape == before}
-        remapped = {name: remap(moment, parameter) for name, moment in moments.items()}
-        if any(moment is None for moment in remapped.values()):
-            optimizer.state.pop(parameter, None)
-        else:
-            memory.update(remapped)
+    memory = dict(optimizer.state.get(parameter, {}))
+    if not own and parameter.shape == before.shape:
+        return memory
+    moments = {
+        name: value for name, value in memory.items() if isinstance(value, Tensor) and value.shape == before.shape
+    }
+    remapped = {name: remap(moment, parameter) for name, moment in moments.items()}
+    if any(moment is None for moment in remapped.values()):
+        return None
+    return memory | remapped
 
 
 def _resized(moment: Tensor, parameter: Tensor) -> Tensor | None:
@@ -67,12 +90,27 @@ def _resized(moment: Tensor, parameter: Tensor) -> Tensor | None:
 
 
 def cover(image: Tensor, width: int, height: int) -> Tensor:
-    """[3, H, W] -> [1, 3, height, width]: scaled to cover the size, then cropped around the centre."""
+    """[3, H, W] -> [1, 3, height, width]: scaled to cover the size, then cropped around the centre.
+
+    What lies far outside of the crop is not scaled: of a picture of 1x4000 pixels that would be gigabytes.
+    """
     scale = max(width / image.shape[2], height / image.shape[1])
-    scaled = (max(width, round(image.shape[2] * scale)), max(height, round(image.shape[1] * scale)))
-    image = resample(image[None], *scaled).clamp(0, 1)
-    left, top = (scaled[0] - width) // 2, (scaled[1] - height) // 2
-    return image[:, :, top : top + height, left : left + width]
+    across, down = (_seen(image.shape[axis], side / scale, scale) for axis, side in ((2, width), (1, height)))
+    image = _middle(image[None], across, down)
+    scaled = (max(width, round(image.shape[3] * scale)), max(height, round(image.shape[2] * scale)))
+    return _middle(resample(image, *scaled).clamp(0, 1), width, height)
+
+
+def _seen(side: int, wanted: float, scale: float) -> int:
+    """How many pixels in the middle of a side are enough for so many after scaling, with those that filters reach."""
+    enough = math.ceil(wanted + 2 * REACH / min(1, scale))
+    return min(side, enough + (side - enough) % 2)
+
+
+def _middle(images: Tensor, width: int, height: int) -> Tensor:
+    """[B, 3, H, W] -> [B, 3, height, width]: what is around the centre."""
+    left, top = (images.shape[3] - width) // 2, (images.shape[2] - height) // 2
+    return images[:, :, top : top + height, left : left + width]
 
 
 def first_pixels(

@@ -13,6 +13,7 @@ from torch import Tensor
 from clipig_core.config import Section, Use
 from clipig_core.engine.device import numbers
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.suspects import given, taken
 from clipig_core.errors import PluginError
 from clipig_core.extension.registry import Component
 from clipig_core.imaging.views import Axis, Images, Pixels, Views, is_lazy, pixels
@@ -170,6 +171,7 @@ def call_transform(part: Placed, images: Images, context: EpochContext) -> Image
     if not _like(images, result) or result.dim() != 4 or result.shape[:2] != images.shape[:2] or not result.numel():
         raise broken(component, result, f"floats [B, 3, h, w] for images {list(images.shape)}, {images.dtype}")
     moved: Tensor = result
+    given(moved, component, part.use.node.place)
     return moved
 
 
@@ -180,7 +182,9 @@ def call_constraint(part: Placed, images: Tensor, context: EpochContext) -> Tens
         InputError: it refuses its parameters with a ValueError.
         PluginError: it fails in any other way, or returns a wrong shape.
     """
-    return _losses(part.use, _call(part, images, context), images)
+    losses = _losses(part.use, _call(part, images, context), images)
+    given(losses, part.use.component, part.use.node.place, ends=True)
+    return losses
 
 
 def call_loss(use: Use, features: Tensor, wanted: Tensor) -> Tensor:
@@ -190,8 +194,10 @@ def call_loss(use: Use, features: Tensor, wanted: Tensor) -> Tensor:
         PluginError: it fails, or returns a wrong shape.
     """
     with use.component.calling(use.node.place):
-        result = use.component.function(features, wanted)
-    return _losses(use, result, features)
+        result = use.component.function(taken(features, use.component, use.node.place), wanted)
+    losses = _losses(use, result, features)
+    given(losses, use.component, use.node.place)
+    return losses
 
 
 def _call(part: Placed, images: Images, context: EpochContext) -> Any:
@@ -199,7 +205,7 @@ def _call(part: Placed, images: Images, context: EpochContext) -> Any:
     arguments: Mapping[str, Any] = context.arguments(part)
     extra = {"rng": context.rng(part)} if component.random else {}
     with component.calling(part.use.node.place, "" if context.dry else f"in epoch {context.now.epoch}"):
-        return component.function(images, **arguments, **extra)
+        return component.function(taken(images, component, part.use.node.place), **arguments, **extra)
 
 
 def _losses(use: Use, result: Any, given: Tensor) -> Tensor:
@@ -247,4 +253,5 @@ class _GuardedViews(Views):
         wanted = (*self.shape[:2], rows.index.shape[1], columns.index.shape[1])
         if not _like(self, result) or result.shape != wanted:
             raise broken(self.use.component, result, f"the floats {list(wanted)} that were read")
+        given(result, self.use.component, self.use.node.place)
         return result

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from clipig_core.config import Plan, TargetPlan
 from clipig_core.engine.context import EpochContext, Placed, all_constant, call_constraint, call_transform
+from clipig_core.engine.memory import views_problem
 from clipig_core.errors import InputError, Problem
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import Images, pixels
@@ -41,7 +42,7 @@ def _target(target: TargetPlan, image: Tensor, context: EpochContext) -> list[Pr
             views = call_transform(part, views, context)
     except InputError as error:
         return error.problems
-    problems = _nothing_to_mix(target, context)
+    problems = _nothing_to_mix(target, context) + _too_many(target, views, context)
     for constraint in target.constraints:
         if all_constant(constraint.use.values.values()) and context.ever_open(constraint.section, ""):
             try:
@@ -49,6 +50,15 @@ def _target(target: TargetPlan, image: Tensor, context: EpochContext) -> list[Pr
             except InputError as error:
                 problems += error.problems
     return problems
+
+
+def _too_many(target: TargetPlan, views: Images, context: EpochContext) -> list[Problem]:
+    """Views that differ need memory each."""
+    random = any(use.component.random for use in target.transforms)
+    batch = context.at(target.section, "").batch_size if random else 1
+    height, width = views.shape[2:]
+    problem = views_problem(batch, width, height, views.device, target.section["batch_size"].node)
+    return [problem] if problem else []
 
 
 def _nothing_to_mix(target: TargetPlan, context: EpochContext) -> list[Problem]:

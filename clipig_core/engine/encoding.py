@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +13,9 @@ from torch import Tensor
 
 from clipig_core.engine.context import broken
 from clipig_core.engine.encoder import Encoder, prepare
-from clipig_core.errors import PluginError, RunError
+from clipig_core.engine.memory import available, out_of_memory, wanted
+from clipig_core.engine.suspects import given, taken
+from clipig_core.errors import RunError
 from clipig_core.extension.registry import Component
 
 if TYPE_CHECKING:
@@ -37,14 +38,6 @@ FEW = 4
 Part = list[tuple[int, slice]]
 
 
-def out_of_memory(error: BaseException | None) -> bool:
-    """Whether torch could not get memory, which on a CPU it says with a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(words in str(error) for words in ("can't allocate memory", "not enough memory"))
-    )
-
-
 class GuardedEncoder:
     """An `Encoder` whose failures name the plugin that it comes from."""
 
@@ -54,26 +47,16 @@ class GuardedEncoder:
             self.image_size = int(encoder.image_size)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        with self._calling():
+        with self.component.calling():
             return self.encoder.encode_image(images)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        with self._calling():
+        with self.component.calling():
             return self.encoder.encode_text(texts)
 
     def prepare(self, images: Tensor) -> Tensor:
-        with self._calling():
+        with self.component.calling():
             return prepare(self.encoder, images)
-
-    @contextmanager
-    def _calling(self) -> Iterator[None]:
-        try:
-            with self.component.calling():
-                yield
-        except PluginError as error:
-            if out_of_memory(error.__cause__):
-                raise torch.OutOfMemoryError(str(error)) from error
-            raise
 
 
 class ChunkedEncoder:
@@ -101,7 +84,9 @@ class ChunkedEncoder:
             part = _part(lengths, done, size)
             try:
                 found = self._learn(passes, part)
-            except torch.OutOfMemoryError as error:
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
                 self._shrink(size, error)
                 continue
             for (index, _), gradient in zip(part, found, strict=True):
@@ -127,15 +112,10 @@ class ChunkedEncoder:
 
     def _back(self, features: Tensor, gradient: Tensor, views: list[Tensor]) -> list[Tensor]:
         """From the gradient of features [B, D] to those of their views."""
-        try:
-            if self.dtype != torch.float16:
-                return [*torch.autograd.grad(features, views, gradient)]
-            scale = HALF_RANGE / gradient.abs().max().clamp(min=1e-30)
-            return [found / scale for found in torch.autograd.grad(features, views, gradient * scale)]
-        except RuntimeError as error:
-            if out_of_memory(error):
-                raise torch.OutOfMemoryError(str(error)) from error
-            raise
+        if self.dtype != torch.float16:
+            return [*torch.autograd.grad(features, views, gradient)]
+        scale = HALF_RANGE / gradient.abs().max().clamp(min=1e-30)
+        return [found / scale for found in torch.autograd.grad(features, views, gradient * scale)]
 
     def _features(self, views: Sequence[Tensor]) -> Tensor:
         """Views of one size after `prepare` go through the model together."""
@@ -150,31 +130,37 @@ class ChunkedEncoder:
         return F.normalize(features[0] if len(features) == 1 else torch.cat(features), dim=-1)
 
     def _encoded(self, images: Tensor) -> Tensor:
+        component = self.encoder.component
         try:
-            features = self._encode(images)
-        except torch.OutOfMemoryError:
-            raise
+            features = self._encode(taken(images, component))
         except Exception as error:
             if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 reason = str(error).strip().splitlines()[0]
                 raise RunError(f"the model cannot be compiled here: {reason}\n  Leave out 'compile: true'.") from error
-            with self.encoder.component.calling():
+            with component.calling():
                 raise
         good = isinstance(features, Tensor) and features.is_floating_point() and features.device == images.device
         if not good or features.dim() != 2 or len(features) != len(images):
-            raise broken(
-                self.encoder.component, features, f"features [B, D] of {len(images)} images on {images.device}"
-            )
+            raise broken(component, features, f"features [B, D] of {len(images)} images on {images.device}")
+        given(features, component)
         return features.float()
 
     def _size(self, views: int) -> int:
         """How many views may go through the encoder at once."""
         if self.chunk is None and views > FEW:
-            budget = CPU_BYTES
-            if self.device.type == "cuda":
-                budget = int(GPU_SHARE * torch.cuda.get_device_properties(self.device).total_memory)
-            self.chunk = max(FEW, budget // max(1, self._saved_bytes(2) - self._saved_bytes(1)))
+            try:
+                self.chunk = max(FEW, self._budget() // max(1, self._saved_bytes(2) - self._saved_bytes(1)))
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                self.chunk = FEW
         return min(views, self.chunk or views)
+
+    def _budget(self) -> int:
+        """Bytes for the graph of a chunk. On a CPU they are the same wherever there are twice as many."""
+        if self.device.type == "cuda":
+            return int(GPU_SHARE * torch.cuda.get_device_properties(self.device).total_memory)
+        return min(CPU_BYTES, (available(self.device) or 2 * CPU_BYTES) // 2)
 
     def _saved_bytes(self, views: int) -> int:
         """What autograd keeps for the backward pass of so many views."""
@@ -190,10 +176,10 @@ class ChunkedEncoder:
             self.encoder.encode_image(images)
         return total
 
-    def _shrink(self, size: int, error: torch.OutOfMemoryError) -> None:
+    def _shrink(self, size: int, error: Exception) -> None:
         """Half the chunk. Raises RunError if there is nothing left to halve."""
         if size == 1:
-            raise RunError("the device has too little memory for one view") from error
+            raise RunError(f"there is too little memory{wanted(error)} for one view in the model") from error
         if not self._warned:
             log.warning("out of memory: views now go through the model in chunks of at most %d", size // 2)
         self._warned, self.chunk = True, size // 2

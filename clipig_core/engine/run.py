@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +23,15 @@ from clipig_core.engine.device import find_device, find_precision
 from clipig_core.engine.dry_run import dry_run
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
+from clipig_core.engine.memory import out_of_memory, picture_problem, wanted
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.randomness import Key
+from clipig_core.engine.state import MAX_SIDE, alike, check_optimizer, whole
 from clipig_core.engine.statistics import Statistics
+from clipig_core.engine.suspects import given, watching
 from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
-from clipig_core.errors import InputError, PluginError
+from clipig_core.engine.watch import Bounds, NotFiniteError, Watch
+from clipig_core.errors import InputError, PluginError, Problem, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.schedule import FrameTime, Now
@@ -99,6 +105,8 @@ class Run:
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
         self._resolution = _size(first)
+        self._moments = self._memory_of_a_pixel()
+        self._check_size(*self.resolution)
         self.canvas = self._canvas(*self.resolution, canvas)
         if plan.settings["resolution"].constant:
             with torch.no_grad():
@@ -107,21 +115,24 @@ class Run:
         self.encoders: dict[str, ChunkedEncoder] = {}
         """By the name of the model, with its parameters if it has any."""
         self.targets = self._targets(first)
-        self.optimizer: torch.optim.Optimizer = self._make(
-            plan.choices["optimizer"], ("step", "zero_grad", "param_groups", "defaults"), [*self.canvas.parameters()]
-        )
-        self.base_rate = self.optimizer.defaults.get("lr")
-        if not isinstance(self.base_rate, int | float):
-            raise broken(plan.choices["optimizer"].component, self.optimizer, "an optimizer with an 'lr' of its own")
+        self.optimizer = self._optimizer([*self.canvas.parameters()])
+        self.base_rate: float = self.optimizer.defaults["lr"]
         self.stages = _placed(plan.postproc, "postproc")
         self.finishing = _placed(plan.finish, "finish")
-        self._averaged = _epochs(settings.average, self.epochs)
+        self._first_averaged = self.epochs - _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained here."""
-        self.done = 0
-        """How many these are."""
+        """Of the epochs of which it is known that they were finite; on a GPU all but the last one."""
         self.last: Step | None = None
+        """Of these."""
+        self.done = 0
+        """How many epochs were trained."""
+        self.changes: list[int] = []
+        """The first epoch of each other config that the run went on with."""
+        self._watch = Watch(late=self.device.type != "cpu")
+        self._unsure: list[Step] = []
+        self._bounds = Bounds()
+        self._asked = False
         self._started = time.monotonic()
 
     @property
@@ -163,11 +174,24 @@ class Run:
 
         Raises:
             InputError, PluginError: a step of `finish` fails.
+            RunError: the last epoch made values that are not finite.
         """
+        self.settle()
         image = self._mean[0].clone() if self._mean else self.image
         context = self._context(Now(max(self.start_epoch, self.epoch - 1), self.epochs))
         with torch.no_grad():
             return self._changed(image, self.finishing, context).clamp(0, 1)
+
+    def settle(self) -> None:
+        """Wait for the device.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        try:
+            self._settle()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
 
     def __repr__(self) -> str:
         width, height = self.resolution
@@ -187,73 +211,232 @@ class Run:
         Raises:
             InputError: an expression has no value in this epoch, or a component refuses its parameters.
             PluginError: a component fails.
-            RunError: there is not enough memory.
+            RunError: there is not enough memory, or some values are not finite. The run is then in its state before.
         """
+        try:
+            return self._epoch()
+        except NotFiniteError as found:
+            raise self._blamed(found.epoch) from None
+        except Exception as error:
+            self._restore(self._watch.kept(self.epoch))
+            if not out_of_memory(error) or isinstance(error, RunError):
+                raise
+            few = f"there is too little memory{wanted(error)}; a smaller resolution or batch_size needs less"
+            raise RunError(f"epoch {self.epoch}: {few}") from error
+
+    def _epoch(self) -> Step:
         now = Now(self.epoch, self.epochs)
         context = self._context(now)
         size = _size(context)
         if size != self.resolution:
+            self._settle()
+            self._check_size(*size)
             with self._calling_canvas():
                 resize(self.canvas, self.optimizer, *size, self.settings.interpolation)
             self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
         for group in self.optimizer.param_groups:
             group["lr"] = self.base_rate * rate
+        self._watch.keep(now.epoch, self._memory())
         self._postprocess(context)
-        self.optimizer.zero_grad(set_to_none=True)
         results = self._learn(context)
-        if any(parameter.grad is not None for parameter in self.canvas.parameters()):
+        self._watch.look([*(result.loss for result in results), *self._gradients()])
+        if results and not self._asked:
+            self._asked = True
+            self._notice_what_blocks(results, context)
+        if self._gradients():
             with self.plan.choices["optimizer"].component.calling():
                 self.optimizer.step()
+        self._watch.look(self.canvas.parameters())
+        self._watch.finished()
+        self._bounds.look(now.epoch, lambda: self.image)
         self.epoch += 1
-        if now.epoch >= self.epochs - self._averaged:
+        if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self, context.variables)
-        self.statistics.add(step)
+        step = Step(now, rate, results, self, context.variables)
         self.done += 1
+        self._unsure.append(step)
+        self._settle(0 if self.complete else self._watch.late)
         return step
+
+    # What goes wrong without an error
+
+    def _memory(self) -> list[Tensor]:
+        """What is kept for the case that an epoch breaks it: the canvas; and the optimizer's, if that is known late."""
+        memory = _tensors(self.optimizer) if self._watch.late else []
+        return [*self.canvas.parameters(), *memory]
+
+    def _settle(self, leaving: int = 0) -> None:
+        """Wait until it is known of the last epochs, except of so many, that everything was finite."""
+        self._watch.wait(leaving)
+        while len(self._unsure) > leaving:
+            self.last = self._unsure.pop(0)
+            self.statistics.add(self.last)
+
+    def _blamed(self, epoch: int) -> RunError:
+        """Go back to before an epoch that was not finite, and find out which component made it so."""
+        self.done -= self.epoch - epoch
+        self.epoch, self._mean, self._unsure = epoch, None, []
+        kept = self._watch.kept(epoch)
+        self._restore(kept)
+        try:
+            reason = self._reason()
+        finally:
+            self._restore(kept)
+            self._watch.forget()
+        return RunError(f"epoch {epoch}: {reason}")
+
+    def _restore(self, kept: list[Tensor]) -> None:
+        """Put back what was kept; an optimizer whose memory is lost begins afresh."""
+        memory = self._memory()
+        if kept and len(memory) != len(kept):
+            self.optimizer.state.clear()
+        for one, before in zip(memory, kept, strict=False):
+            one.data.copy_(before)
+        if not all(one.isfinite().all() for one in _tensors(self.optimizer)):
+            self.optimizer.state.clear()
+
+    def _reason(self) -> str:
+        """Repeat the present epoch, up to its step, with an eye on all components."""
+        context = self._context(Now(self.epoch, self.epochs))
+        with watching() as suspects:
+            self._postprocess(context)
+            results = self._learn(context)
+        if suspects.not_finite:
+            return suspects.not_finite
+        for result in results:
+            if not result.loss.isfinite().all():
+                return f"the loss of target '{result.name}' is not finite"
+        canvas, optimizer = (self.plan.choices[name].component.describe() for name in ("canvas", "optimizer"))
+        if not all(gradient.isfinite().all() for gradient in self._gradients()):
+            return f"{canvas} has a gradient that is not finite"
+        return f"{optimizer} made values that are not finite"
+
+    def _notice_what_blocks(self, results: list[TargetResult], context: EpochContext) -> None:
+        """Warn if targets want something, and nothing of it reaches the canvas."""
+        if any(one.any() for one in self._gradients()) or not any(result.loss.any() for result in results):
+            return
+        with watching() as suspects:
+            self._learn(context)
+        who = f": {suspects.blocking} passes none on" if suspects.blocking else ""
+        log.warning("no gradient reaches the picture in epoch %d%s", context.now.epoch, who)
+
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self.canvas.parameters() if parameter.grad is not None]
 
     # State
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies."""
-        mean = {"image": self._mean[0], "count": self._mean[1]} if self._mean else None
+        """All that the epochs to come depend on, beside the config; tensors are those of the run, not copies.
+
+        Raises:
+            RunError: the last epoch made values that are not finite; the run is then in its state before.
+        """
+        self.settle()
+        mean = {"image": self._mean[0], "count": self._mean[1], "since": self._first_averaged} if self._mean else None
         return {
             "epoch": self.epoch,
+            "done": self.done,
+            "seconds": self.seconds,
             "resolution": list(self.resolution),
             "canvas": [parameter.detach() for parameter in self.canvas.parameters()],
             "optimizer": self.optimizer.state_dict(),
             "factors": [[wanted.factor for wanted in target.features] for target in self.targets],
             "chunks": {name: encoder.chunk for name, encoder in self.encoders.items()},
             "mean": mean,
+            "statistics": self.statistics.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on where another run of the same config stood.
 
+        What the config changed since then does not fit any more may be left out: the optimizer then begins afresh,
+        factors and sizes of chunks are chosen anew, and the mean and the statistics begin here. The state may come from
+        a file of a stranger: nothing of it is used before its size is known to be right.
+
         Raises:
-            ValueError: the state is that of another config.
+            ValueError: the state is that of another config, or no state at all.
+            InputError: there is not enough memory for its resolution.
         """
-        parameters = list(self.canvas.parameters())
-        self._resolution = (state["resolution"][0], state["resolution"][1])
+        try:
+            self._load(state)
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            raise ValueError(f"the state is damaged: {error!r:.200}") from error
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        width, height = whole(*state["resolution"], most=MAX_SIDE)
+        self._check_size(width, height)
+        self._resolution = (width, height)
         with torch.no_grad(), self._calling_canvas():
-            self.canvas.resize(*self.resolution, self.settings.interpolation)
-        if [p.shape for p in parameters] != [saved.shape for saved in state["canvas"]]:
+            self.canvas.resize(width, height, self.settings.interpolation)
+        parameters = list(self.canvas.parameters())
+        if not alike(parameters, state["canvas"]):
             raise ValueError("the state is that of another canvas")
-        if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
-            raise ValueError("the state is that of other targets")
         for parameter, saved in zip(parameters, state["canvas"], strict=True):
             parameter.data = saved.detach().to(parameter.device, copy=True)
             parameter.grad = None
-        self.optimizer.load_state_dict(state["optimizer"])
-        for target, factors in zip(self.targets, state["factors"], strict=True):
-            for wanted, factor in zip(target.features, factors, strict=True):
-                wanted.factor = factor
-        for name, chunk in state["chunks"].items():
-            self.encoders[name].chunk = chunk
-        mean = state["mean"]
-        self._mean = (mean["image"].to(self.device, copy=True), mean["count"]) if mean else None
-        self.epoch = state["epoch"]
+        if "optimizer" in state:
+            check_optimizer(state["optimizer"], self._trial(parameters))
+            self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which keeps tensors as they are
+        if "factors" in state:
+            if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
+                raise ValueError("the state is that of other targets")
+            for target, factors in zip(self.targets, state["factors"], strict=True):
+                for wanted, factor in zip(target.features, factors, strict=True):
+                    wanted.factor = float(factor)
+        for name, chunk in state.get("chunks", {}).items():
+            (self.encoders[name].chunk,) = (None,) if chunk is None else whole(chunk)
+        mean = state.get("mean")
+        if mean and mean["since"] == self._first_averaged and mean["image"].shape == (1, 3, height, width):
+            self._mean = mean["image"].to(self.device, torch.float32, copy=True), *whole(mean["count"])
+        if "statistics" in state:
+            self.statistics.load_state_dict(state["statistics"], self.device)
+        self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
+        self._started = time.monotonic() - float(state["seconds"])
+
+    def change(self, plan: Plan, state: Mapping[str, Any] | None = None) -> list[str]:
+        """Go on with another plan from the present picture, or from an earlier `state` of a run of that plan.
+
+        Canvas and optimizer keep what they have learned if the plan names the same ones; another canvas begins with
+        the present picture. A config that gave no seed keeps that of the run. What it says of the beginning has no
+        effect. Returns what could not be kept, in words. If the change fails, the run is as it was.
+
+        Raises:
+            InputError: the plan cannot be used, or it ends before the next epoch.
+            PluginError: a component breaks its contract.
+            ValueError: the state is that of another plan.
+        """
+        epoch = state["epoch"] if state else self.epoch
+        if plan.settings.fixed.epochs <= epoch:
+            place = plan.settings["epochs"].node.place
+            raise InputError(Problem(f"{epoch} epochs are done; 'epochs' has to be more", place))
+        own = state or plan.settings.given("seed")
+        plan = plan if own else plan.with_seed(self.plan.seed)
+        changed = Run(plan, encoder=self._given, models=self._models)
+        lost = [] if state else changed._take_over(self)
+        if state:
+            changed.load_state_dict(state)
+        kept = ("last",) if state else ("last", "statistics")
+        vars(self).update({name: value for name, value in vars(changed).items() if name not in kept})
+        self.changes = [*self.changes, epoch]
+        return lost
+
+    def _take_over(self, other: Run) -> list[str]:
+        """Stand where a run of another plan stands; returns what of it does not fit, in words."""
+        state, lost = other.state_dict(), []
+        if self.plan.choices["canvas"].choice() != other.plan.choices["canvas"].choice():
+            lost.append("another canvas starts from the picture")
+            with torch.no_grad(), self._calling_canvas():
+                self.canvas.resize(*other.resolution, self.settings.interpolation)
+                self.canvas.write(other.image.to(self.device))
+            state["canvas"] = [parameter.detach() for parameter in self.canvas.parameters()]
+        if lost or self.plan.choices["optimizer"].choice() != other.plan.choices["optimizer"].choice():
+            lost.append("the optimizer starts without memory")
+            del state["optimizer"]
+        chunks = {name: chunk for name, chunk in state["chunks"].items() if name in self.encoders}
+        without = {name: value for name, value in state.items() if name not in ("factors", "statistics")}
+        self.load_state_dict({**without, "chunks": chunks})
+        return lost
 
     # Making its parts
 
@@ -265,6 +448,42 @@ class Run:
             kind = type(made).__name__
             raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
         return made
+
+    def _optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        use = self.plan.choices["optimizer"]
+        needed = ("step", "zero_grad", "param_groups", "defaults")
+        optimizer: torch.optim.Optimizer = self._make(use, needed, parameters)
+        if not isinstance(optimizer.defaults.get("lr"), int | float):
+            raise broken(use.component, optimizer, "an optimizer with an 'lr' of its own")
+        arguments = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
+        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in arguments):
+            reason = "computes the loss itself, several times in a step (a closure), which a run has only once"
+            raise PluginError(f"{use.component.describe()} cannot be used: it {reason}")
+        return optimizer
+
+    def _trial(self, parameters: Sequence[Tensor]) -> dict[str, Any]:
+        """The state of an optimizer of such parameters after one step."""
+        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in parameters]
+        for parameter in trial:
+            parameter.grad = torch.zeros_like(parameter)
+        optimizer = self._optimizer(trial)
+        with self.plan.choices["optimizer"].component.calling():
+            optimizer.step()
+        return optimizer.state_dict()
+
+    def _memory_of_a_pixel(self) -> int:
+        """How many numbers the optimizer remembers for each that it moves."""
+        pixel = torch.zeros(1, 3, 2, 2, device=self.device)
+        memory = self._trial([pixel])["state"].values()
+        values = [value for state in memory for value in state.values() if isinstance(value, Tensor)]
+        return sum(value.numel() for value in values) // pixel.numel()
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Raises InputError if there is not enough memory for a picture of this size."""
+        node = self.plan.settings["resolution"].node
+        problem = picture_problem(width, height, self._moments, self.device, node)
+        if problem:
+            raise InputError(problem)
 
     def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
         needed = ("parameters", "image", "write", "resize")
@@ -380,7 +599,8 @@ class Run:
             width, height = self.resolution
             if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
                 raise broken(self.plan.choices["canvas"].component, image, f"a picture {[1, 3, height, width]}")
-            return clamp_through(image)
+        given(image, self.plan.choices["canvas"].component)
+        return clamp_through(image)
 
     def _postprocess(self, context: EpochContext) -> None:
         stages = [stage for number, stage in enumerate(self.stages) if context.open(stage[0], f"postproc/{number}")]
@@ -407,6 +627,7 @@ class Run:
         The views of all targets of a model go through it together, chunk by chunk, each as far as to the gradient of
         the views. From there, gradients go back through the transforms to the picture, and on to the canvas.
         """
+        self.optimizer.zero_grad(set_to_none=True)
         picture = self._picture()
         seen = picture.detach().requires_grad_()
         passes = [
@@ -431,6 +652,12 @@ class Run:
         else:
             mean, count = self._mean
             self._mean = (mean + (image - mean) / (count + 1), count + 1)
+
+
+def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """What an optimizer remembers."""
+    memory = [value for state in optimizer.state.values() for value in state.values()]
+    return [value for value in memory if isinstance(value, Tensor)]
 
 
 def _what(feature: FeaturePlan) -> tuple[str, str]:

@@ -38,7 +38,7 @@ def documentation(component: Component, registry: Registry, spelling: str = "") 
         "doc": prose(component.doc),
         "random": component.random,
         "resizes": component.resizes,
-        "parameters": [_parameter(declaration) for declaration in component.params.values()],
+        "parameters": [parameter(declaration) for declaration in component.params.values()],
         "also": [*component.contract.own(), *named_with(component, registry)],
         "example": example(component, spelling or component.name),
     }
@@ -51,7 +51,8 @@ def named_with(component: Component, registry: Registry) -> dict[str, Declaratio
     return registry.named_values()
 
 
-def _parameter(declaration: Declaration) -> dict[str, Any]:
+def parameter(declaration: Declaration) -> dict[str, Any]:
+    """What is declared of one parameter, for JSON."""
     return {
         "name": declaration.name,
         "type": declaration.type_name,
@@ -106,7 +107,8 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
         as_it_is = re.search(r"^(\s|[-*] )", paragraph, re.MULTILINE)  # lists and code
         lines += ["", *(paragraph.splitlines() if as_it_is else beside("", paragraph, width))]
     if entry["parameters"]:
-        lines += ["", "Parameters", *_columns({p["name"]: [_type(p), p["doc"]] for p in entry["parameters"]}, width)]
+        texts = {p["name"]: [type_in_words(p), p["doc"]] for p in entry["parameters"]}
+        lines += ["", "Parameters", *_columns(texts, width)]
     if entry["also"]:
         lines += ["", f"Every {entry['kind']} also takes {', '.join(entry['also'])}."]
     groups = dict.fromkeys(group for p in entry["parameters"] for group in p["variables"])
@@ -161,7 +163,7 @@ def _columns(entries: dict[str, list[str]], width: int) -> list[str]:
     ]
 
 
-def _type(parameter: dict[str, Any]) -> str:
+def type_in_words(parameter: dict[str, Any]) -> str:
     """Type, bounds and default."""
     limits = {"above": parameter["above"], "from": parameter["min"], "to": parameter["max"]}
     bounds = " ".join(

@@ -35,7 +35,8 @@ class Entry:
 
     `summary` stands in listings; without one it is the first sentence of the docstring. `aliases` are further names.
     `deprecated` says what to write instead: configs that use the name still work, and log it as a warning. `default` is
-    set for what a config gets that picks nothing, where it has to pick one.
+    set for what a config gets that picks nothing, where it has to pick one. `words` is for models that know a list of
+    words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`.
     """
 
     target: str
@@ -44,6 +45,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
     default: bool = False
+    words: str = ""
 
 
 class Stands(enum.Enum):
@@ -133,7 +135,7 @@ class Kind:
 
     def own(self) -> dict[str, Declaration]:
         """The parameters that core adds to those of each component."""
-        return declarations(_attribute(self.section)) if self.section else {}
+        return declarations(attribute(self.section)) if self.section else {}
 
     def inside(self) -> dict[str, Declaration]:
         """Those of them that are written among the component's own, not beside its name."""
@@ -141,7 +143,7 @@ class Kind:
 
     def taken(self) -> frozenset[str]:
         """The names that mean something else where its components stand."""
-        return frozenset(declarations(_attribute(self.reserved))) if self.reserved else frozenset()
+        return frozenset(declarations(attribute(self.reserved))) if self.reserved else frozenset()
 
     def config(self, name: str, value: str) -> str:
         """An example of the use of a component, with what stands behind its name: a config, if it has a place there."""
@@ -162,7 +164,7 @@ class Kind:
 
     def load(self, target: str) -> Any:
         """The component behind a target. Imports it, and raises what that raises."""
-        loaded = _attribute(target)
+        loaded = attribute(target)
         if not inspect.isroutine(loaded):
             raise TypeError(f"'{target}' is not a function")
         return loaded
@@ -288,7 +290,7 @@ class CommandKind(Kind):
         """The command."""
         import click
 
-        loaded = _attribute(target)
+        loaded = attribute(target)
         if not isinstance(loaded, click.Command):
             raise TypeError(f"'{target}' is not a click command")
         return loaded
@@ -466,7 +468,7 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
     """
     found: dict[str, Kind] = {}
     for name, given in provided.items():
-        kind = _attribute(given) if isinstance(given, str) else given
+        kind = attribute(given) if isinstance(given, str) else given
         if not isinstance(kind, Kind) or kind.name != name:
             raise PluginError(f"what it gives as the kind {name!r} is not a Kind of that name")
         others = [*known.values(), *found.values()]
@@ -481,10 +483,8 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
 
 def _config_names() -> frozenset[str]:
     """Parameters of a config, of its targets and of their features, under which no components stand."""
-    taken = (_attribute(f"{SECTIONS}:{name}") for name in ("Settings", "Target", "Feature"))
-    return frozenset(
-        [*_attribute(f"{SECTIONS}:PARTS"), "model", *(name for one in taken for name in declarations(one))]
-    )
+    taken = (attribute(f"{SECTIONS}:{name}") for name in ("Settings", "Target", "Feature"))
+    return frozenset([*attribute(f"{SECTIONS}:PARTS"), "model", *(name for one in taken for name in declarations(one))])
 
 
 def first_sentence(doc: str) -> str:
@@ -493,7 +493,7 @@ def first_sentence(doc: str) -> str:
     return re.split(r"(?<=[^.\s]\.)(?<!\bal\.)\s(?=[^a-z])", " ".join(paragraph.split()), maxsplit=1)[0]
 
 
-def _attribute(target: str) -> Any:
+def attribute(target: str) -> Any:
     """What `module:attribute` stands for."""
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)

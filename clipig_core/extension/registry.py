@@ -20,7 +20,8 @@ import pluggy
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.extension import hooks
 from clipig_core.extension.guard import surroundings_kept
-from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, kinds_of
+from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, attribute, kinds_of
+from clipig_core.language import assets
 from clipig_core.language.params import Declaration, File, Param
 from clipig_core.language.types import TYPES
 
@@ -312,7 +313,7 @@ class Registry:
         try:
             return self.find(kind, name), name
         except LookupError:
-            suffix = Path(name).suffix.lower()
+            suffix = Path(assets.bare(name)).suffix.lower()
             if not self.kinds[kind].files or (kind, suffix) not in self._components:
                 raise
         try:
@@ -350,6 +351,22 @@ class Registry:
                 if self.find(component.kind, name) is component:
                     found.append(name)
         return found
+
+    def words(self, model: str) -> list[str]:
+        """The words that a model knows, sorted.
+
+        Raises:
+            InputError: there is no such model, or it has no list of words.
+            PluginError: the list cannot be had.
+        """
+        try:
+            component = self.find("model", model)
+        except LookupError as error:
+            raise InputError(error.args[0]) from None
+        if not component.entry.words:
+            raise InputError(f"the model '{model}' has no list of words; it may understand whole sentences")
+        with component.calling():
+            return sorted(attribute(component.entry.words)(), key=str.lower)
 
     def default(self, kind: str) -> str:
         """The name of what a config gets that picks nothing of a kind: that of a built-in plugin, if one has it.

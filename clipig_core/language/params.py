@@ -17,10 +17,11 @@ import inspect
 import logging
 import math
 import random
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem
@@ -69,9 +70,10 @@ class Declaration:
     @property
     def type_name(self) -> str:
         """The type in words: `list of 2 floats`."""
+        share = ", or a share of the picture such as 5%" if self.param.length else ""
         if not self.lengths or self.type.lengths:
-            return self.type.name
-        return f"list of {' or '.join(map(str, self.lengths))} {self.type.name}s"
+            return self.type.name + share
+        return f"list of {' or '.join(map(str, self.lengths))} {self.type.name}s{share}"
 
     def convert(self, node: Node) -> Value:
         """The value that `node` gives this parameter, checked as far as it is known before the run.
@@ -82,7 +84,7 @@ class Declaration:
         if node.value is None and self.optional:
             return Value(self, node, (None,))
         with self._at(node):
-            value = Value(self, node, tuple(self._items(node)))
+            value = Value(self, node, tuple(self._items(_in_pixels(node) if self.param.length else node)))
         if value.constant:
             _ = value.fixed
         return value
@@ -141,6 +143,18 @@ class Declaration:
             raise ValueError(f"{node.describe()} is not a value here")
         item = self.type.read(node)
         return Expression(node.value, self._allowed(), self.functions) if item is None else item
+
+
+_SHARE = re.compile(r"(?<![\w.)])(\d+\.?\d*|\.\d+)%(?=\s*(?:,|$)|\s+[\d.])")
+
+
+def _in_pixels(node: Node) -> Node:
+    """What is written as a length, with expressions in place of shares such as `5%`."""
+    if isinstance(node.value, list):
+        return replace(node, value=[_in_pixels(element) for element in node.value])
+    if isinstance(node.value, str):
+        return replace(node, value=_SHARE.sub(r"(\1/100*min(width,height))", node.value))
+    return node
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ strings have a type here. Any other is an annotation that brings its own, and pl
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from clipig_core.errors import nearest
+from clipig_core.language import assets
 from clipig_core.language.nodes import Node
 from clipig_core.language.schedule import FrameTime
 
@@ -43,13 +43,15 @@ def short(number: Number) -> str:
 class Param:
     """What the signature of a component cannot say about a parameter.
 
-    `doc` is shown to users. `min` and `max` bound every number of the value; with `above`, `min` itself is excluded.
+    `doc` is shown to users. `min` and `max` bound every number of the value; with `above`, `min` itself is excluded. A
+    `length` counts pixels, and may also be given as a share of the picture's shorter side, `5%`.
     """
 
     doc: str
     min: float | None = None
     max: float | None = None
     above: float | None = None
+    length: bool = False
 
     def held(self, number: Number) -> Number:
         """The nearest number within the bounds."""
@@ -272,7 +274,8 @@ class Nested(Type):
 class File(str):
     """The absolute path of a file that exists, or an http(s) URL.
 
-    Relative paths are searched beside the config first, then in the current directory.
+    Relative paths are searched beside the config first, then in the current directory. `boat.png#sha256:9f86...` is the
+    file with this content, and is also found where this machine has seen it last.
     """
 
     @classmethod
@@ -280,12 +283,7 @@ class File(str):
         """Raises ValueError if there is no such file beside `source` or in the current directory."""
         if written.lower().startswith(("http://", "https://")):
             return cls(written)
-        for folder in (Path(source).parent, Path()):
-            with contextlib.suppress(OSError, RuntimeError):  # names that are too long, homes that are not there
-                path = (folder / Path(written).expanduser()).absolute()
-                if path.is_file():
-                    return cls(path)
-        raise ValueError(f"there is no file '{written}'")
+        return cls(assets.find(written, (Path(source).parent, Path())))
 
 
 class Files(Type):

@@ -13,6 +13,7 @@ from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
 from clipig_core.extension.guard import surroundings_kept
+from clipig_core.runner.verdict import verdict
 
 log = logging.getLogger("clipig")
 
@@ -46,6 +47,11 @@ class Result:
         """A row for each feature and constraint that took part."""
         return self.run.statistics.rows()
 
+    @property
+    def verdict(self) -> list[str]:
+        """What the statistics say, in words, and what to try next; empty if there is nothing to say."""
+        return verdict(self.statistics)
+
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.
 
@@ -61,9 +67,9 @@ class Result:
 
     def _repr_png_(self) -> bytes:
         from clipig_core.imaging.images import to_png
-        from clipig_core.runner.provenance import provenance
+        from clipig_core.runner.provenance import texts
 
-        return to_png(self.image, {"clipig": provenance(self.run, self.image)})
+        return to_png(self.image, texts(self.run, self.image))
 
     def __repr__(self) -> str:
         width, height = self.run.resolution

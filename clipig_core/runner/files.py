@@ -63,6 +63,20 @@ class Output:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot write to '{output}': {getattr(error, 'strerror', None) or error}") from None
 
+    @classmethod
+    def again(cls, image: Path, others: Callable[[Path], Iterable[Path]]) -> Output:
+        """Take the name of a picture whose files are there, as a run goes on with them; `others` as for `claim`.
+
+        Raises:
+            InputError: a run that has not ended writes them.
+        """
+        files = cls(image)
+        if not files._take():
+            raise InputError(f"another run writes '{image}'")
+        for path in (files.image, files.config, *others(image.with_suffix(""))):
+            adopt(path)
+        return files
+
     def make_folder(self) -> None:
         """Raises RunError if there is none and it cannot be made."""
         try:

@@ -59,6 +59,6 @@ class PictureFile(Observer):
         except RunError as error:
             log.warning("a snapshot was lost: %s", error)
 
-    @staticmethod
-    def _content(image: Tensor, text: str) -> tuple[bytes, bytes]:
-        return to_png(image, {"clipig": text}), text.encode()
+    def _content(self, image: Tensor, text: str) -> tuple[bytes, bytes]:
+        inside = {"clipig": text} if self.run.plan.settings.fixed.metadata else {}
+        return to_png(image, inside), text.encode()

@@ -51,12 +51,13 @@ class Fourier:
         return self._colors.picture(self._values())
 
     def write(self, image: Tensor) -> None:
-        self._take(self._colors.values(image))
+        self._spectrum.data = self._waves(self._colors.values(image), self._scale)
 
     def resize(self, width: int, height: int, interpolation: str) -> None:
         values = resample(self._values(), width, height, interpolation)
-        self._width, self._scale = width, _scale(width, height, self._decay, values.device)
-        self._take(values)
+        scale = _scale(width, height, self._decay, values.device)
+        self._spectrum.data = self._waves(values, scale)
+        self._width, self._scale = width, scale
 
     def _values(self) -> Tensor:
         """[1, 3, H, W]"""
@@ -64,9 +65,11 @@ class Fourier:
         values: Tensor = torch.fft.irfft2(waves, s=(self._spectrum.shape[2], self._width), norm="ortho")
         return values
 
-    def _take(self, values: Tensor) -> None:
-        waves = torch.fft.rfft2(values, norm="ortho") / self._scale
-        self._spectrum.data = torch.cat([waves.real, waves.imag], 1)
+    @staticmethod
+    def _waves(values: Tensor, scale: Tensor) -> Tensor:
+        """[1, 6, H, W // 2 + 1]"""
+        waves = torch.fft.rfft2(values, norm="ortho") / scale
+        return torch.cat([waves.real, waves.imag], 1)
 
 
 def _scale(width: int, height: int, decay: float, device: torch.device) -> Tensor:

@@ -12,4 +12,5 @@ DEFAULT = "ViT-B/32"
 def clipig_models() -> Mapping[str, str | Entry]:
     named = {name: Entry("clipig_clip.named:named", default=name == DEFAULT) for name in NAMES}
     files = dict.fromkeys((".pt", ".safetensors"), "clipig_clip.checkpoint:checkpoint")
-    return {**named, **files, "emoji": "clipig_clip.emoji:emoji"}
+    emoji = Entry("clipig_clip.emoji:emoji", words="clipig_clip.emoji:known_words")
+    return {**named, **files, "emoji": emoji}

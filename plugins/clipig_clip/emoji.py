@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import as_file, files
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -41,6 +42,15 @@ def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
     """A CLIP trained by this project on emoji, 64x64 pixels; knows a thousand things and a dozen background colours."""
     model, known = load(name)
     return EmojiEncoder(model, device, dtype, known)
+
+
+def known_words() -> list[str]:
+    """The words that it learnt, as far as they are one token each."""
+    decoder = clip.clip._tokenizer.decoder
+    with as_file(files("clipig_clip") / "emoji.safetensors") as path, safe_open(path, "pt") as file:
+        tokens = file.get_tensor("token_embedding.tokens").tolist()
+    whole = (decoder[token].removesuffix("</w>") for token in tokens if decoder[token].endswith("</w>"))
+    return [word for word in whole if len(word) > 1 and word.isalpha()]
 
 
 def load(name: str = "emoji") -> tuple[CLIP, frozenset[int]]:

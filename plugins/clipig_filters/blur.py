@@ -15,11 +15,20 @@ from clipig_filters.window import windowed
 
 KernelSize = Annotated[
     Ints2,
-    Param("Width and height in pixels of the window; even numbers are raised to the next odd one.", min=0, max=32767),
+    Param(
+        "Width and height in pixels of the window; even numbers are raised to the next odd one.",
+        min=0,
+        max=32767,
+        length=True,
+    ),
 ]
 Sigma = Annotated[
     Floats2 | None,
-    Param("Standard deviation in pixels, for x and y; 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8 if not given.", min=0),
+    Param(
+        "Standard deviation in pixels, for x and y; 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8 if not given.",
+        min=0,
+        length=True,
+    ),
 ]
 
 

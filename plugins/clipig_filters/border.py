@@ -11,7 +11,9 @@ from clipig_core import Color as AnyColor
 from clipig_core import Ints2, Param
 from clipig_core.kit import Loss, difference, numbers
 
-Size = Annotated[Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384)]
+Size = Annotated[
+    Ints2, Param("Pixels at left and right, and at top and bottom; one number for all.", min=0, max=16384, length=True)
+]
 Color = Annotated[AnyColor, Param("Red, green and blue in [0, 1]; one number for gray.")]
 
 

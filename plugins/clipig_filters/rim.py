@@ -18,7 +18,12 @@ def keep_rim_smooth(
     images: Tensor,
     size: Annotated[
         int,
-        Param("Side in pixels of the square window; an even number is raised to the next odd one.", min=1, max=32767),
+        Param(
+            "Side in pixels of the square window; an even number is raised to the next odd one.",
+            min=1,
+            max=32767,
+            length=True,
+        ),
     ] = 13,
 ) -> Tensor:
     """Smooth the image towards its border, so that objects are in the middle and stand alone.

@@ -18,7 +18,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 def unsharp(
     images: Tensor,
     amount: Annotated[float, Param("Factor of the details that are added.", min=0)] = 0.9,
-    sigma: Annotated[float, Param("Standard deviation in pixels of the blur.", above=0, max=1000)] = 1.5,
+    sigma: Annotated[float, Param("Standard deviation in pixels of the blur.", above=0, max=1000, length=True)] = 1.5,
     core: Annotated[
         float, Param("Details as faint as this are left as they are, and others lose as much.", min=0)
     ] = 0.01,

@@ -10,7 +10,9 @@ from clipig_core import Floats4, Ints2, Param, Resized
 from clipig_core.kit import Views, lazy
 from clipig_geometry.sampling import Section, uniform
 
-CropSize = Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)]
+CropSize = Annotated[
+    Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384, length=True)
+]
 
 
 @lazy

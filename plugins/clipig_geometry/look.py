@@ -18,6 +18,7 @@ Size = Annotated[
         "Width and height in pixels of the views; one number for a square; that of the image if not given.",
         min=1,
         max=16384,
+        length=True,
     ),
 ]
 RandomSize = Annotated[
@@ -26,6 +27,7 @@ RandomSize = Annotated[
         "Smallest and largest side in pixels of square views, instead of `size`; drawn once for all views of an epoch.",
         min=1,
         max=16384,
+        length=True,
     ),
 ]
 Outside = Annotated[

@@ -13,7 +13,9 @@ from clipig_core.kit import numbers
 
 def pad(
     images: Tensor,
-    size: Annotated[Ints2, Param("Columns to add left and right, rows to add at top and bottom.", min=0, max=16384)],
+    size: Annotated[
+        Ints2, Param("Columns to add left and right, rows to add at top and bottom.", min=0, max=16384, length=True)
+    ],
     color: Annotated[Color, Param("Red, green and blue of what is added; one number for gray.")] = (0, 0, 0),
     mode: Annotated[
         Literal["fill", "edge", "wrap"],

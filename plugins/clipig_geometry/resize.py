@@ -12,7 +12,9 @@ from clipig_core.kit import resample
 
 def resize(
     images: Tensor,
-    size: Annotated[Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384)],
+    size: Annotated[
+        Ints2, Param("Width and height in pixels; one number for a square.", min=1, max=16384, length=True)
+    ],
 ) -> Annotated[Tensor, Resized]:
     """Change the resolution, bilinearly.
 

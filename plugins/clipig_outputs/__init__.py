@@ -15,7 +15,7 @@ def clipig_outputs() -> Mapping[str, str | Entry]:
         "plot": "clipig_outputs.plot:plot",
         "preview": "clipig_outputs.preview:preview",
         "sheet": "clipig_outputs.sheet:sheet",
-        #        "tensorboard": "clipig_outputs.board:tensorboard",
+        "tensorboard": "clipig_outputs.board:tensorboard",
         "video": "clipig_outputs.video:video",
         "webp": "clipig_outputs.stills:webp",
     }

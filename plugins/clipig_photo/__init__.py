@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_models() -> Mapping[str, str]:
-    return dict.fromkeys(("photo", "photo-lite0", "photo-lite1", "photo-lite2"), "clipig_photo.model:photo")
+def clipig_models() -> Mapping[str, Entry]:
+    entry = Entry("clipig_photo.model:photo", words="clipig_photo.words:known_words")
+    return dict.fromkeys(("photo", "photo-lite0", "photo-lite1", "photo-lite2"), entry)

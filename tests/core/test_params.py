@@ -370,3 +370,34 @@ def test_what_is_no_color(written: str) -> None:
 
 def test_no_color_is_one_where_it_is_optional() -> None:
     assert TURNED["other"].default_value().fixed is None
+
+
+LENGTHS = {"width": 60.0, "height": 40.0}
+
+
+@pytest.mark.parametrize(
+    ("written", "pixels"),
+    [
+        ("5%", (2, 2)),
+        ("5% 2", (2, 2)),
+        ("5% 10%", (2, 4)),
+        ("12.5%, width / 10", (5, 6)),
+        (["5%", 7], (2, 7)),
+        ("7 % 4", (3, 3)),
+        ("7%4", (3, 3)),
+        (3, (3, 3)),
+    ],
+)
+def test_lengths_may_be_shares_of_the_picture(written: Any, pixels: tuple[int, int]) -> None:
+    def border(size: Annotated[Ints2, Param("How wide.", min=0, length=True)]) -> None: ...
+
+    value = declarations(border, ("resolution",))["size"].convert(Node.of(written, Place("x")))
+    assert value.resolve(LENGTHS, random.Random(0)) == pixels
+    assert value.source == written
+
+
+def test_what_is_no_length_has_no_shares() -> None:
+    def border(size: Annotated[float, Param("How much.")]) -> None: ...
+
+    with pytest.raises(InputError):
+        declarations(border, ("resolution",))["size"].convert(Node.of("5%", Place("x")))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clipig_core.config import check
 from clipig_core.engine.run import Run, Step
+from clipig_core.engine.statistics import table
 from clipig_core.errors import InputError, PluginError
 from clipig_core.language.nodes import read_yaml
 
@@ -285,11 +286,11 @@ targets:
             (outcome,) = step.targets
             losses.append([2 * outcome.features[0].loss.item(), 3 * outcome.constraints[0].loss.item()])
     feature, blur = (sum(column) for column in zip(*losses, strict=True))
-    lines = dict(line.strip().split(":", 1) for line in run.statistics.lines()[1:])
+    lines = dict(line.strip().split(":", 1) for line in table(run.statistics.rows())[1:])
     assert f"count {4 * run.epochs}," in lines["feature 'x'"]
-    assert f"share {100 * feature / (feature + blur):.1f}%" in lines["feature 'x'"]
-    assert f"share {100 * blur / (feature + blur):.1f}%" in lines["constraint 'blur'"]
-    assert "share 0.0%" in lines["constraint 'border'"]
+    assert f" {100 * feature / (feature + blur):.1f}% of the loss" in lines["feature 'x'"]
+    assert f" {100 * blur / (feature + blur):.1f}% of the loss" in lines["constraint 'blur'"]
+    assert " 0.0% of the loss" in lines["constraint 'border'"]
 
 
 LAZY = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -79,7 +80,8 @@ def test_hooks_are_explained(hook: str) -> None:
 
 def test_commands_and_options_are_listed() -> None:
     page = EXPANDED["docs/reference/command-line.md"]
-    context = click.Context(cli, obj=Registry())
+    built_in = [entry for entry in entry_points(group="clipig") if entry.dist and entry.dist.name == "clipig"]
+    context = click.Context(cli, obj=Registry(built_in))
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command
@@ -110,7 +112,10 @@ def test_built_in_components_declare_their_examples() -> None:
     assert not [c.describe() for c in BUILT_IN if c.kind in kinds and c.params and not EXAMPLE.search(c.doc)]
 
 
-SECTIONS = [config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish]
+SECTIONS = [
+    *(config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish),
+    config.Outputs,
+]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -11,6 +11,7 @@ from PIL import Image
 from clipig_core.config import read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
+from clipig_core.runner.execute import execute
 from tests.cli.support import clipig, names
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,19 @@ def test_the_command_runs_it(example: Path, tmp_path: Path) -> None:
     done = clipig(tmp_path, "run", example, "-e", "5", "-v", "1", "-o", "pictures/")
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith(f"saved pictures/{example.stem}.png\n")
-    assert names(tmp_path / "pictures") == [f"{example.stem}.png", f"{example.stem}.yaml"]
+    others = [f"{example.stem}.webp"] * (example.stem == "growing")
+    assert names(tmp_path / "pictures") == [f"{example.stem}.png", *others, f"{example.stem}.yaml"]
+
+
+@pytest.mark.slow
+def test_its_verdict(example: Path) -> None:
+    """Of a whole run: its steps become small, so it has found what it can find, or says by itself that it has not."""
+    result = execute(Run(read([str(example)], {}, Registry())))
+    assert len(result.verdict) <= 4
+    if example.stem == "boat":
+        assert any(sentence.startswith("the blur constraint was") for sentence in result.verdict)
+    if example.stem == "green-apple":
+        assert not any("constraint" in sentence for sentence in result.verdict)
 
 
 def test_it_says_what_it_shows(example: Path) -> None:

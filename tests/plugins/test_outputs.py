@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from clipig_core.errors import InputError, RunError
 from clipig_core.runner.outputs import outputs
 from tests.plugins.components import built_in, find
 
-av: Any = pytest.importorskip("av")
+needs_av = pytest.mark.skipif(find_spec("av") is None, reason="needs PyAV")
+STREAMS = [pytest.param(kind, marks=needs_av) for kind in ("mp4", "webm")]
+FORMATS = ["webp", "gif", "avif", *STREAMS]
 
 CONFIG = {
     "resolution": [33, 21],
@@ -41,9 +44,11 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "frames": [{}, {"every": 1, "format": "webp"}, {"every": 0.01}],
     "jpeg": [{}, {"quality": 100, "every": 1}],
     "log": [{}, {"format": "jsonl", "every": 3}],
+    "preview": [{}],
     "plot": [{}, {"size": (200, 300)}],
     "sheet": [{}, {"moments": 2, "columns": 5, "format": "jpg"}],
-    "video": [{"format": name, "pingpong": name != "gif"} for name in ("webp", "gif", "avif", "mp4", "webm")],
+    **({"tensorboard": [{}, {"every": 2, "pictures": 2}]} if find_spec("tensorboard") else {}),
+    "video": [{"format": name, "pingpong": name != "gif"} for name in ("webp", "gif", "avif")],
     "webp": [{}, {"every": 0.5}],
 }
 
@@ -69,16 +74,18 @@ def expected(result: clipig.Result) -> np.ndarray[Any, Any]:
     return (result.image[0].permute(1, 2, 0) * 255).round().int().numpy()
 
 
-CASES = [(name, given) for name, cases in EXAMPLES.items() for given in cases]
+CASES = [pytest.param(name, given, id=f"{name}-{given}") for name, cases in EXAMPLES.items() for given in cases]
+CASES += [pytest.param("video", {"format": kind}, marks=needs_av) for kind in ("mp4", "webm")]
 
 
-@pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{name}-{given}" for name, given in CASES])
+@pytest.mark.parametrize(("name", "given"), CASES)
 def test_contract(name: str, given: dict[str, Any]) -> None:
     testing.check_output(find("output", name).function, **given)
 
 
 def test_every_output_has_its_cases() -> None:
-    assert sorted(EXAMPLES) == sorted({component.alias_of or component.name for component in built_in("output")})
+    names = {component.alias_of or component.name for component in built_in("output")}
+    assert {*EXAMPLES, "tensorboard"} == names
 
 
 # Pictures
@@ -171,6 +178,8 @@ def film(path: Path) -> tuple[list[np.ndarray[Any, Any]], list[float], float]:
     """Frames [H, W, 3], the seconds from which on each is shown, and the second in which the film ends."""
     frames, starts, now = [], [], 0.0
     if path.suffix in (".mp4", ".webm"):
+        import av
+
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             with contextlib.suppress(av.error.InvalidDataError):  # a last packet that was cut; players go on, too
@@ -188,7 +197,6 @@ def film(path: Path) -> tuple[list[np.ndarray[Any, Any]], list[float], float]:
     return frames, starts, now
 
 
-FORMATS = ("webp", "gif", "avif", "mp4", "webm")
 TOLERANCE = {"gif": 16, "webp": 9, "avif": 9, "mp4": 9, "webm": 9}
 
 
@@ -214,8 +222,10 @@ def test_a_video_holds_its_config(kind: str, tmp_path: Path) -> None:
     assert clipig.read(tmp_path / f"demo.{kind}").seed == 1
 
 
-@pytest.mark.parametrize("kind", ["mp4", "webm"])
+@pytest.mark.parametrize("kind", STREAMS)
 def test_a_stream_says_its_colors_and_its_config(kind: str, tmp_path: Path) -> None:
+    import av
+
     make(tmp_path, {"video": kind})
     with av.open(str(tmp_path / f"demo.{kind}")) as container:
         context = container.streams.video[0].codec_context
@@ -283,6 +293,7 @@ def test_without_pyav_mp4_says_what_to_install(tmp_path: Path, monkeypatch: pyte
     make(tmp_path, {"video": "webp"})
 
 
+@needs_av
 def test_without_an_encoder_webm_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from clipig_outputs import films
 
@@ -291,7 +302,7 @@ def test_without_an_encoder_webm_says_so(tmp_path: Path, monkeypatch: pytest.Mon
         make(tmp_path, {"video": "webm"})
 
 
-@pytest.mark.parametrize("kind", ["webp", "gif", "mp4", "webm"])
+@pytest.mark.parametrize("kind", ["webp", "gif", *STREAMS])
 def test_a_disk_that_fills_leaves_a_film_that_plays(kind: str, tmp_path: Path) -> None:
     given = {"format": kind, "every": 1, "fps": 3, "quality": 100}
     config = clipig.read(CONFIG, outputs=[{"video": given}], resolution=64, epochs=60, init={"resolution": 64})
@@ -329,6 +340,7 @@ clipig.execute(clipig.Run(config), outputs(config, Path("demo")))
 """
 
 
+@needs_av
 def test_a_run_that_is_killed_leaves_films_that_play(tmp_path: Path) -> None:
     files = [tmp_path / f"demo.{kind}" for kind in ("webp", "gif", "mp4", "webm")]
     with subprocess.Popen([sys.executable, "-c", ENDLESS], cwd=tmp_path) as process:
@@ -345,6 +357,7 @@ def test_a_run_that_is_killed_leaves_films_that_play(tmp_path: Path) -> None:
     assert names(tmp_path) == sorted(file.name for file in files)
 
 
+@needs_av
 def test_a_film_needs_no_memory_for_its_frames(tmp_path: Path) -> None:
     """Eighty frames of 750 kB: they are not kept, neither by a film nor by its spool."""
     code = f"""
@@ -388,6 +401,17 @@ def test_a_log_has_a_row_for_each_part_and_epoch(tmp_path: Path) -> None:
     part = lines[-1]["targets"][0]["parts"][0]
     assert (part["kind"], part["name"], part["weight"], part["count"]) == ("constraint", "blur", 2, 1)
     assert lines[-1]["resolution"] == [33, 21]
+
+
+def test_tensorboard_reads_numbers_and_pictures(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    result = make(tmp_path, {"tensorboard": {"pictures": 4}})
+    events = accumulator.EventAccumulator(str(tmp_path / "demo-tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss")] == [*range(8)]
+    assert events.Scalars("loss")[-1].value == pytest.approx(result.loss)
+    assert events.Scalars("weight/calm/constraint blur")[0].value == 2
+    assert [event.step for event in events.Images("picture")] == [0, 3, 7, 8]
 
 
 def test_a_log_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:

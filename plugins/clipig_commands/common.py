@@ -1,0 +1,95 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from clipig_core.kit import Plan, Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def registry_of(ctx: click.Context) -> Registry:
+    """What is installed: the registry that the command line has made already, or a new one."""
+    from clipig_core.kit import Registry
+
+    found: Registry = ctx.find_object(Registry) or Registry()
+    return found
+
+
+def config_options(command: F) -> F:
+    """The options by which configs are changed, as `clipig run` has them."""
+    from clipig_core.kit import names_of
+
+    for option in (
+        click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2."),
+        click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}}."),
+        click.option("--look", help="A ready-made config to start from.", shell_complete=names_of("look")),
+    ):
+        command = option(command)
+    return command
+
+
+def plan_of(
+    ctx: click.Context,
+    sources: Sequence[str],
+    look: str | None = None,
+    variables: Iterable[str] = (),
+    changes: Iterable[str] = (),
+) -> Plan:
+    """The checked plan of configs and options.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    from clipig_core.kit import read
+
+    options: dict[str, Any] = {"look": look} if look else {}
+    given = dict(pair(variable, "--var") for variable in variables)
+    if given:
+        options["vars"] = given
+    return read(sources, options, registry_of(ctx), [pair(change, "--set") for change in changes])
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """`NAME=VALUE`, split."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise click.UsageError(f"'{option} {text}' has no '='; write {option} NAME=VALUE.")
+    return name.strip(), value
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def columns() -> int:
+    """The width of the terminal; without one 80."""
+    return shutil.get_terminal_size((80, 0)).columns
+
+
+def draws() -> bool:
+    """Whether blocks and lines can be printed."""
+    return (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+
+
+def call(ctx: click.Context, name: str, args: Sequence[str]) -> None:
+    """Call another command of `clipig`, as if it had been written.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    root = ctx.find_root()
+    command = root.command.get_command(root, name) if isinstance(root.command, click.Group) else None
+    if command is None:
+        raise click.UsageError(f"this needs the command 'clipig {name}'")
+    with command.make_context(name, list(args), parent=root) as inner:
+        command.invoke(inner)
