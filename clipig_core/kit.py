@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
-    from clipig_core.runner.files import Output, save
+    from clipig_core.runner.files import Output, adopt, save
     from clipig_core.runner.forecast import Forecast, forecast
     from clipig_core.runner.outputs import outputs
     from clipig_core.runner.picture import PictureFile
@@ -149,6 +149,7 @@ _WHERE = {
     ),
     "runner.files": (
         "Output",
+        "adopt",
         "save",
     ),
     "runner.forecast": (
@@ -199,6 +200,7 @@ __all__ = [
     "Timeline",
     "Use",
     "Views",
+    "adopt",
     "as_yaml",
     "banded",
     "beside",
