@@ -239,13 +239,13 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     """Write tables, page and sheet."""
-    from clipig_core.kit import save
+    from clipig_sweep.folder import write
     from clipig_sweep.sheet import sheet
 
     folder.write_tables(jobs, order.stem)
     picture = sheet(order.grids, folder.rows(jobs)[: len(jobs)])
     if picture:
-        save(folder.path / "sheet.png", picture)
+        write(folder.path / "sheet.png", picture)
 
 
 class Progress:
