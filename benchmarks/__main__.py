@@ -35,6 +35,7 @@ from benchmarks import (
     quality,
     scaling,
     startup,
+    sweeps,
     tables,
     transforms,
     waiting,
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "waiting": waiting.measure,
     "outputs": outputs.measure,
     "watching": watching.measure,
+    "sweeps": sweeps.measure,
     "profile": profiling.measure,
 }
 

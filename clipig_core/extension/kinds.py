@@ -369,7 +369,7 @@ OPTIMIZER = Kind(
     stands=Stands.RUN_CHOICE,
     meaning="What turns gradients into steps.",
     leading=("parameters",),
-    returns=("step", "defaults"),
+    returns=("step", "zero_grad", "param_groups", "defaults"),
     required=True,
 )
 CANVAS = Kind(

@@ -90,6 +90,8 @@ class Folder:
         if record["status"] == FAILED:
             record |= {"error": _harmless(record["error"]), "log": f"jobs/{job.id}.log"}
             save(self.path / record["log"], f"{record['error']}\n\n{_harmless(log)}\n".encode())
+        else:
+            (self.jobs / f"{job.id}.log").unlink(missing_ok=True)
         self.store(record)
         return record
 

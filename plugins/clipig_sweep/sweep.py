@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_core import InputError
+from clipig_core import InputError, RunError
 
 if TYPE_CHECKING:
     from clipig_core.kit import Document, Registry, Use
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MANY = 1000
 SOME_FAILED = 3
-TABLES_SECONDS = 10.0
+TABLES_SECONDS, TABLES_SHARE = 10.0, 20.0
+"""How often tables are written anew while jobs run, and the least that passes until then, in times that it takes."""
 MEASURED_SECONDS = 3.0
 
 
@@ -209,7 +210,7 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
         finish(order, listed, folder)
         return
     progress = Progress(len(waiting), len(jobs) - len(waiting))
-    written = time.monotonic()
+    due = time.monotonic() + TABLES_SECONDS
     with ending_like_ctrl_c(), contextlib.closing(order.results(waiting)) as results:
         try:
             for job, result in results:
@@ -223,13 +224,17 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
                 progress.step(
                     record["status"] == DONE, f"{job.name}: {reason}; see {folder.path / record.get('log', '')}"
                 )
-                if time.monotonic() - written > TABLES_SECONDS:
+                if (begun := time.monotonic()) > due:
                     folder.write_tables(listed, order.stem)
-                    written = time.monotonic()
-        finally:
+                    due = time.monotonic() + max(TABLES_SECONDS, TABLES_SHARE * (time.monotonic() - begun))
+        except BaseException:
             progress.end()
             results.close()
-            finish(order, listed, folder)
+            with contextlib.suppress(RunError):  # what was wrong before says more
+                finish(order, listed, folder)
+            raise
+    progress.end()
+    finish(order, listed, folder)
 
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
