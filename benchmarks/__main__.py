@@ -28,6 +28,7 @@ import torch
 
 from benchmarks import (
     epoch,
+    guarding,
     memory,
     outputs,
     precision,
@@ -55,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "waiting": waiting.measure,
     "outputs": outputs.measure,
     "watching": watching.measure,
+    "guarding": guarding.measure,
     "profile": profiling.measure,
 }
 
