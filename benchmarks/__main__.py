@@ -28,6 +28,7 @@ import torch
 
 from benchmarks import (
     epoch,
+    guarding,
     memory,
     outputs,
     precision,
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "outputs": outputs.measure,
     "watching": watching.measure,
     "sweeps": sweeps.measure,
+    "guarding": guarding.measure,
     "profile": profiling.measure,
 }
 

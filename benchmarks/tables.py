@@ -58,7 +58,7 @@ def worse(before: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -
 
     A ratio compares two things that one run measured in turns, so it means something on another machine, too.
     """
-    known = {place: ratio for place, ratio in _ratios(before)}
+    known = dict(_ratios(before))
     return [
         f"{', '.join(place)} is {ratio:.3f}, and was {known[place]:.3f}"
         for place, ratio in _ratios(now)
