@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
-    from clipig_core.runner.files import Output, save
+    from clipig_core.runner.files import Output, adopt, save
     from clipig_core.runner.forecast import Forecast, forecast
     from clipig_core.runner.outputs import outputs
     from clipig_core.runner.picture import PictureFile
@@ -68,7 +68,7 @@ _WHERE = {
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
-    "runner.files": ("Output", "save"),
+    "runner.files": ("Output", "adopt", "save"),
     "runner.forecast": ("Forecast", "forecast"),
     "runner.outputs": ("outputs",),
     "runner.picture": ("PictureFile",),
@@ -110,6 +110,7 @@ __all__ = [
     "Timeline",
     "Use",
     "Views",
+    "adopt",
     "as_yaml",
     "banded",
     "beside",

@@ -62,7 +62,7 @@ def sweep(
     enlarge: float,
     yes: bool,
 ) -> None:
-    r"""Make many pictures of a config, whose `sweep:` section or options say in what they differ.
+    """Make many pictures of a config, whose `sweep:` section or options say in what they differ.
 
     Pictures, a table and a page go to a folder. If the same sweep is started again, it makes what is missing there.
     Exit code 3 says that some jobs failed.
@@ -71,7 +71,7 @@ def sweep(
     clipig sweep --look object --var text=@words.txt --set seed=1..3
     clipig sweep fox.yaml --set targets.0.weight='[1, 2, 4]' --dry-run
     clipig sweep fox.yaml --set seed=1..50 --then rate --keep 5
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.kit import Registry
     from clipig_sweep.folder import FAILED, Folder
     from clipig_sweep.plan import check_values
@@ -239,13 +239,13 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     """Write tables, page and sheet."""
-    from clipig_core.kit import save
+    from clipig_sweep.folder import write
     from clipig_sweep.sheet import sheet
 
     folder.write_tables(jobs, order.stem)
     picture = sheet(order.grids, folder.rows(jobs)[: len(jobs)])
     if picture:
-        save(folder.path / "sheet.png", picture)
+        write(folder.path / "sheet.png", picture)
 
 
 class Progress:

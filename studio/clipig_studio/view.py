@@ -46,6 +46,7 @@ class View(Observer):
         if self.run.last:
             self.show(self.run.last)
         self.picture(result.image)
+        self.settle()
         self._thread.shutdown()
 
     def show(self, step: Step) -> None:
@@ -66,6 +67,11 @@ class View(Observer):
     def picture(self, image: Tensor, **numbers: Any) -> None:
         """Send a picture [1, 3, H, W] in [0, 1], without waiting for it to be encoded."""
         self._encoding = self._thread.submit(self._encode, image, numbers)
+
+    def settle(self) -> None:
+        """Wait until the last picture is sent."""
+        if self._encoding:
+            self._encoding.result()
 
     def _encode(self, image: Tensor, numbers: dict[str, Any]) -> None:
         self.send("step", frame=to_webp(image), **numbers)
