@@ -41,14 +41,15 @@ LIVELY = """targets:
   transforms: [{resize: 24}, {random_shift: 0 1}, {noise: .1 * random()}]
   constraints: [{blur: {weight: .1}}]
 """
-PLAIN = f"""{HEAD}resolution: 16
+PIXELS = """resolution: 16
 targets:
 - batch_size: 2
-  transforms: [{{random_shift: 0 1}}, {{noise: .1 * random()}}]
-  constraints: [{{blur: {{weight: .1}}}}, {{mean: {{above: .8}}}}]
+  transforms: [{random_shift: 0 1}, {noise: .1 * random()}]
+  constraints: [{blur: {weight: .1}}, {mean: {above: .8}}]
 """
+PLAIN = HEAD + PIXELS  # which needs no model
 PARTS = {
-    **{f"optimizer {name}": f"resolution: 16\noptimizer: {name}\n{LIVELY}" for name in REGISTRY.names("optimizer")},
+    **{f"optimizer {name}": f"optimizer: {name}\n{PIXELS}" for name in REGISTRY.names("optimizer")},
     "pyramid that grows": f"resolution: 16 if t < .4 else 20\ncanvas: pyramid\n{LIVELY}",
     "fourier, averaged": f"resolution: 16\ncanvas: fourier\naverage: 50%\n{LIVELY}",
     "natural, fair": f"resolution: 16\ncanvas: natural\n{LIVELY}  feature_scale: fair\n",
