@@ -36,6 +36,7 @@ from benchmarks import (
     quality,
     scaling,
     startup,
+    sweeps,
     tables,
     transforms,
     waiting,
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "outputs": outputs.measure,
     "watching": watching.measure,
     "guarding": guarding.measure,
+    "sweeps": sweeps.measure,
     "profile": profiling.measure,
 }
 

@@ -16,8 +16,11 @@ import click
 
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
+from clipig_core.config.sections import CHOICES, Settings
 from clipig_core.errors import ClipigError, InputError, Place, printable
 from clipig_core.extension.completion import files, names_of
+from clipig_core.extension.kinds import KINDS
+from clipig_core.language.params import declarations
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
@@ -40,6 +43,31 @@ class _Run(click.Command):
         return super().parse_args(ctx, joined)
 
 
+SHORT = {
+    "device": "-d",
+    "epochs": "-e",
+    "learnrate": "-lr",
+    "model": "-m",
+    "optimizer": "-opt",
+    "output": "-o",
+    "resolution": "-r",
+    "snapshot_interval": "-s",
+    "verbose": "-v",
+}
+"""Options that have a short form."""
+
+
+def options_of_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each setting of the run, and for each kind of component that it picks one of."""
+    about = {name: setting.param.doc for name, setting in declarations(Settings).items()}
+    about |= {name: KINDS[name].meaning for name in CHOICES}
+    for name in sorted(about, reverse=True):
+        spelled = (*([SHORT[name]] if name in SHORT else []), f"--{name.replace('_', '-')}")
+        completion = names_of(name) if name in CHOICES else None
+        command = click.option(*spelled, name, help=about[name], shell_complete=completion)(command)
+    return command
+
+
 @click.command(cls=_Run)
 @click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
 @click.option(
@@ -47,7 +75,6 @@ class _Run(click.Command):
 )
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
-@click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
 @click.option(
     "--out",
     "outputs",
@@ -58,21 +85,11 @@ class _Run(click.Command):
 )
 @click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
-@click.option(
-    "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
-)
-@click.option("-e", "--epochs", help="Number of optimisation steps.")
-@click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
-@click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
-@click.option("-opt", "--optimizer", help="Name of the optimizer.", shell_complete=names_of("optimizer"))
-@click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
-@click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
 @click.option(
     "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
 )
-@click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
+@options_of_settings
 def run(
     configs: tuple[str, ...],
     repeat: int,
@@ -84,7 +101,7 @@ def run(
     allow_private: bool,
     **options: str | None,
 ) -> None:
-    r"""Make a picture from one or more YAML configs.
+    """Make a picture from one or more YAML configs.
 
     Configs are merged from left to right; '-' reads standard input; options win over all files. The picture is saved
     as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten; the path goes to
@@ -94,7 +111,7 @@ def run(
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.config import split_output
 
     if not configs and not options["look"]:
@@ -136,9 +153,11 @@ def planned(
     from clipig_core.config import read
     from clipig_core.language.nodes import read_yaml
 
-    text = ("output", "model", "optimizer", "device", "look")
+    settings = declarations(Settings)
     given = {
-        name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
+        name: value
+        if name not in settings or not settings[name].type.numeric
+        else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
         for name, value in options.items()
         if value is not None
     }

@@ -1,8 +1,9 @@
 """Make the pictures of README and docs: `python docs/make_pictures.py`, about half an hour on one core.
 
-`python docs/make_pictures.py zebra boat` makes only some. `gallery` and `backgrounds` are sheets: all pictures of the
-first have the look `object` and seed 0, those of the second the config of `examples/strawberry.yaml`, with other words.
-The others are the examples, each with the name of its config.
+`python docs/make_pictures.py zebra boat` makes only some. `gallery`, `landscapes`, `posters` and `backgrounds` are
+sheets: all pictures of the first three have a look and seed 0, those of the last the config of
+`examples/strawberry.yaml`, with other words. `walkthrough-1` and so on are the configs of that page, in its order. The
+others are the examples, each with the name of its config.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from clipig_core.config import Plan, check, read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import to_png
-from clipig_core.language.nodes import Node, read_file
+from clipig_core.language.nodes import Node, read_file, read_yaml
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -30,12 +32,26 @@ COLORS = ("red heart on a white background", "red heart on a blue background", "
 TOGETHER = {"frame": ("hamburger", "frame")}  # what is meant to be added to another config
 ZOOM = 2
 LABEL = 14
+SIDE = 224
 
 
 def example(name: str) -> Image.Image:
     """The picture of an example."""
     files = [str(EXAMPLES / f"{one}.yaml") for one in TOGETHER.get(name, (name,))]
     return picture(read(files, {"device": "cpu"}, Registry()))
+
+
+def lessons() -> list[str]:
+    """The configs of the walk-through, in their order."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / "walkthrough.md").read_text("utf-8"), re.M | re.S)
+    return [block for block in blocks if "targets:" in block]
+
+
+def lesson(number: int) -> Image.Image:
+    """The picture of a config of the walk-through, with seed 1."""
+    block = read_yaml(lessons()[number - 1], f"walkthrough-{number}")
+    made = picture(read([block], {"seed": 1, "device": "cpu"}, Registry()), 1)
+    return made.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def sheet(words: Sequence[str], columns: int) -> Image.Image:
@@ -49,11 +65,11 @@ def sheet(words: Sequence[str], columns: int) -> Image.Image:
     return arranged(tiles, columns)
 
 
-def looks(words: Sequence[str], columns: int) -> Image.Image:
-    """Pictures of words with the look `object` in rows, each with its word below."""
+def looks(look: str, words: Sequence[str], columns: int) -> Image.Image:
+    """Pictures of words with a look in rows, each with its word below."""
     tiles = []
     for word in words:
-        config = read([], {"look": "object", "vars": {"text": word}, "seed": 0, "device": "cpu"}, Registry())
+        config = read([], {"look": look, "vars": {"text": word}, "seed": 0, "device": "cpu"}, Registry())
         tiles.append(labelled(picture(config, 1), word))
     return arranged(tiles, columns)
 
@@ -86,8 +102,11 @@ def labelled(image: Image.Image, text: str) -> Image.Image:
 
 
 PICTURES: dict[str, Callable[[], Image.Image]] = {
-    "gallery": functools.partial(looks, WORDS, 6),
+    "gallery": functools.partial(looks, "object", WORDS, 6),
+    "landscapes": functools.partial(looks, "landscape", ("castle", "volcano"), 2),
+    "posters": functools.partial(looks, "poster", ("fox", "rooster"), 2),
     "backgrounds": functools.partial(sheet, COLORS, 3),
+    **{f"walkthrough-{number}": functools.partial(lesson, number) for number in range(1, len(lessons()) + 1)},
     **{path.stem: functools.partial(example, path.stem) for path in sorted(EXAMPLES.glob("*.yaml"))},
 }
 

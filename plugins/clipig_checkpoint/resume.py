@@ -30,7 +30,7 @@ INTERRUPTED = 130
 @click.option("--changed", is_flag=True, help="Accept that the config beside the picture is not what it was.")
 @click.pass_context
 def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool) -> None:
-    r"""Go on with a run that was interrupted or failed, from its checkpoint.
+    """Go on with a run that was interrupted or failed, from its checkpoint.
 
     PICTURE is the picture of the run, or a file beside it. The result has the same bytes as if nothing had happened,
     if clipig, torch, device and threads are the same. The files of the run are replaced.
@@ -38,7 +38,9 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     \b
     clipig run fox.yaml --checkpoint
     clipig resume fox.png
-    """
+    """  # noqa: D301 - click wants the backspace
+    if not picture.name:
+        raise InputError(f"'{picture}' is not a picture")
     base = picture.with_suffix("") if picture.suffix.lower() in (".png", ".yaml", SUFFIX) else picture
     found = Checkpoint.read(base.with_name(base.name + SUFFIX))
     registry = ctx.find_object(Registry)

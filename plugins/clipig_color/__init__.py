@@ -13,6 +13,7 @@ def clipig_transforms() -> Mapping[str, str]:
         "contrast": "clipig_color.contrast:contrast",
         "jitter": "clipig_color.jitter:jitter",
         "less_purple": "clipig_color.finish:less_purple",
+        "less_tint": "clipig_color.finish:less_tint",
         "mean": "clipig_color.mean:mean",
         "mul": "clipig_color.arithmetic:mul",
         "quantize": "clipig_color.arithmetic:quantize",

@@ -1,4 +1,4 @@
-"""Corrections of a finished picture: its white, its contrast, its purple."""
+"""Corrections of a finished picture: its white, its contrast, its casts."""
 
 from __future__ import annotations
 
@@ -62,6 +62,25 @@ def less_purple(
     purple = amount * (torch.minimum(red, blue) - green - tolerance).clamp(min=0)
     change: Tensor = purple * numbers((-0.35, 0.65, -0.35), images)[:, None, None]
     return images + change
+
+
+def less_tint(
+    images: Tensor,
+    amount: Annotated[
+        float, Param("Difference from gray of which half is taken away; fainter colours lose more.", min=0, max=1)
+    ] = 0.15,
+) -> Tensor:
+    """Make faint colours gray, and leave strong ones: what is gray gets no cast.
+
+    The difference from the gray of the same mean, of length d over the three channels, is multiplied by `(1 + 4 *
+    amount) * d / (d + amount)`. A length of .25 stays, and longer ones grow a little.
+
+    Example: .3
+    """
+    gray = images.mean(1, keepdim=True)
+    color = images - gray
+    length = (color.square().sum(1, keepdim=True) + 1e-6).sqrt()
+    return gray + color * ((1 + 4 * amount) * length / (length + amount))
 
 
 def _quantiles(values: Tensor, part: float) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ def make(
     changes: tuple[str, ...],
     **options: str | None,
 ) -> None:
-    r"""Make a picture of WORDS.
+    """Make a picture of WORDS.
 
     It is `clipig run` with the default look, and the words in it. With `-n 4`, there are four pictures with different
     seeds, and NAME-sheet.png shows them side by side.
@@ -47,7 +47,7 @@ def make(
     \b
     clipig make castle
     clipig make red fox --look emoji -n 4
-    """
+    """  # noqa: D301 - click wants the backspace
     registry = registry_of(ctx)
     args = ["--look", look or registry.default("look"), "--var", f"text={' '.join(words)}"]
     args += [f"--{name}={value}" for name, value in options.items() if value is not None]

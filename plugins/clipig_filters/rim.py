@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.kit import Banded, banded, product
-from clipig_filters.window import fitting, windowed
+from clipig_filters.window import box
 
 
 def keep_rim_smooth(
@@ -33,23 +30,8 @@ def keep_rim_smooth(
 
     Example: {size: 9}
     """
-    changed = (images - _box(images, size)).square()
+    changed = (images - box(images, size)).square()
     return 100 * (_outer(images) * changed).mean((1, 2, 3))
-
-
-def _box(images: Tensor, size: int) -> Tensor:
-    """The mean of a window around each pixel; the edges are mirrored."""
-    height, width = images.shape[-2:]
-    down, across = fitting(size, height), fitting(size, width)
-    if banded(images):
-        return product(images, _matrix(height, down, images.dtype), _matrix(width, across, images.dtype))
-    padded = F.pad(images, (across // 2, across // 2, down // 2, down // 2), mode="reflect")
-    return F.avg_pool2d(padded, (down, across), 1)
-
-
-@lru_cache(maxsize=32)
-def _matrix(size: int, window: int, dtype: torch.dtype) -> Banded:
-    return windowed(size, torch.full((window,), 1 / window, dtype=dtype))
 
 
 def _outer(images: Tensor) -> Tensor:

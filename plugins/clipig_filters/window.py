@@ -1,11 +1,14 @@
-"""Filters of one row of pixels, mirrored at its ends, as matrices."""
+"""Filters of one row of pixels, mirrored at its ends, as matrices; and the mean of square windows."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.kit import Banded
+from clipig_core.kit import Banded, banded, product
 
 
 def windowed(size: int, weights: Tensor) -> Banded:
@@ -18,3 +21,18 @@ def windowed(size: int, weights: Tensor) -> Banded:
 def fitting(window: int, size: int) -> int:
     """The next odd window that is not too large for a side of an image."""
     return min(window // 2 * 2 + 1, 2 * size - 1)
+
+
+def box(images: Tensor, size: int) -> Tensor:
+    """The mean of a square window around each pixel; the edges are mirrored. It is made smaller if it does not fit."""
+    height, width = images.shape[-2:]
+    down, across = fitting(size, height), fitting(size, width)
+    if banded(images):
+        return product(images, _mean(height, down, images.dtype), _mean(width, across, images.dtype))
+    padded = F.pad(images, (across // 2, across // 2, down // 2, down // 2), mode="reflect")
+    return F.avg_pool2d(padded, (down, across), 1)
+
+
+@lru_cache(maxsize=32)
+def _mean(size: int, window: int, dtype: torch.dtype) -> Banded:
+    return windowed(size, torch.full((window,), 1 / window, dtype=dtype))

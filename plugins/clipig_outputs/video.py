@@ -105,7 +105,7 @@ class Video:
         """The second from which on the last frame is shown."""
 
     def begin(self, run: Run) -> None:
-        self.run = run
+        self.run, self.begun = run, run.epoch
         self.canvas = self.size or run.resolution_in(run.epochs - 1)
         self.text = provenance(run, run.image)
         self.first: Tensor | None = run.image
@@ -142,6 +142,8 @@ class Video:
         if image.size != self.canvas:
             image = ImageOps.pad(image, self.canvas, Image.Resampling.BICUBIC)
         if not self.film:
+            if self.file.exists():  # of the part of this run before it was resumed
+                self.file = self.file.with_stem(f"{self.file.stem}-from{self.begun}")
             self.film = open_film(self.file, self.canvas, self.fps, self.quality, self.text)
             self.spool = Spool(self.file.parent) if self.pingpong else None
         with self._writing(self.film):

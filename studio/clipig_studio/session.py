@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clipig_studio.events import Curve, Events
+from clipig_studio.queue import Queue
 from clipig_studio.worker import main
 
 MAX_WAITING = 100
@@ -69,6 +70,7 @@ class Session:
         self.frames: dict[str, bytes] = {}
         """The last few, by their numbers as addresses have them."""
         self._ids, self._numbers = count(1), count(1)
+        self._queue = Queue(folder)
         self._process: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
         self._ready = self.closing = False
@@ -106,12 +108,22 @@ class Session:
         """
         if sum(job.state == "waiting" for job in self.jobs.values()) >= MAX_WAITING:
             raise ValueError(f"{MAX_WAITING} runs are waiting already")
-        job = Job(next(self._ids), name, text)
-        self.jobs[job.id] = job
+        job = self._wait(name, text)
         while len(self.jobs) > MAX_JOBS:
             self.jobs.pop(next(one.id for one in self.jobs.values() if one.state in ENDED and one is not self.job))
         self._next()
         self.events.publish("jobs", self.summaries())
+        return job
+
+    def restore(self) -> None:
+        """Take up what waited when the studio ended last time."""
+        for name, text in self._queue.read():
+            self._wait(name, text)
+        self._next()
+
+    def _wait(self, name: str, text: str) -> Job:
+        job = Job(next(self._ids), name, text)
+        self.jobs[job.id] = job
         return job
 
     def control(self, what: str, job: int) -> None:
@@ -127,6 +139,7 @@ class Session:
             self._tell(what, found)
         elif what == "stop":
             found.state = "stopped"
+            self._keep()
             self.events.publish("jobs", self.summaries())
 
     def change(self, job: int, text: str) -> None:
@@ -167,8 +180,12 @@ class Session:
             if self._connection:
                 self._connection.send((what, job.id, text))
 
+    def _keep(self) -> None:
+        self._queue.write([(job.name, job.text) for job in self.jobs.values() if job.state == "waiting"])
+
     def _next(self) -> None:
         """Begin the next job if none runs."""
+        self._keep()
         waiting = next((job for job in self.jobs.values() if job.state == "waiting"), None)
         if self.running or not waiting or self.closing:
             return
@@ -177,6 +194,7 @@ class Session:
         if self.job:
             self.job.curve = Curve()
         self.job, waiting.state = waiting, "loading"
+        self._keep()
         self.log.clear()
         self._tell("run", waiting, waiting.text)
         self.events.publish("job", waiting.detail())

@@ -50,7 +50,8 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "clipig", "studio", str(folder), "--no-open"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        env = {**os.environ, "HOME": str(folder.parent)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=env)
         assert self.process.stdout
         self.url = self.process.stdout.readline().strip()
         self.host = self.url.removeprefix("http://").partition("/")[0]

@@ -163,6 +163,24 @@ def test_ctrl_c_ends_it_and_the_picture_is_there(tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["fox.png", "fox.yaml"]
 
 
+def test_what_waits_survives_the_studio(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with started(folder) as studio:
+        studio.login()
+        for word in ("fox", "cat", "dog"):
+            studio.run(config(word, epochs=100_000 if word == "fox" else 2))
+        studio.until(1)
+        assert studio.end() == 0
+    with started(folder) as studio:
+        studio.login()
+        assert [job["name"] for job in studio.snapshot()["jobs"]] == ["cat", "dog"]
+        studio.wait(2, "done")
+        assert studio.end() == 0
+    assert sorted(path.name for path in folder.glob("*.png")) == ["cat.png", "dog.png", "fox.png"]
+    assert not list(tmp_path.glob(".cache/clipig-studio/*"))
+
+
 def test_a_server_that_is_killed_leaves_the_picture(tmp_path: Path) -> None:
     with started(tmp_path) as studio:
         studio.login()

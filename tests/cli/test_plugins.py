@@ -96,8 +96,14 @@ def test_all_built_in_plugins_are_listed(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"clipig \d\S*", lines[0])
-    assert [line for line in lines if re.fullmatch(r"  filters +transform +blur, border, edge, unsharp", line)]
-    assert [line for line in lines if re.fullmatch(r"  looks +look +emoji, object, texture", line)]
+    assert [
+        line
+        for line in lines
+        if re.fullmatch(r"  filters +transform +blur, border, edge, periodic, smooth, unsharp", line)
+    ]
+    assert [
+        line for line in lines if re.fullmatch(r"  looks +look +clip, emoji, landscape, object, poster, texture", line)
+    ]
     count = len({component.plugin.name for component in BUILT_IN})
     assert lines[-1] == f"{count} plugins: {count} ok"
 
@@ -116,8 +122,8 @@ def test_rows_are_wrapped_to_the_terminal_and_aligned(tmp_path: Path, width: int
     (number,) = [number for number, line in enumerate(lines) if line.startswith("  clip ")]
     column = lines[number].index("RN50")
     assert re.fullmatch(rf" {{{column}}}\S.*", lines[number + 1])
-    (looks,) = [line for line in lines if line.startswith("  looks ")]
-    assert looks[column:] == "emoji, object, texture"
+    (features,) = [line for line in lines if line.startswith("  features ")]
+    assert features[column:] == "image, text"
 
 
 def test_the_listing_as_json(tmp_path: Path) -> None:

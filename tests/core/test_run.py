@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
-from clipig_core.engine.run import Models, Run
+from clipig_core.engine.assembly import Models
+from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
 from clipig_core.engine.watch import Watch
 from clipig_core.errors import InputError, PluginError

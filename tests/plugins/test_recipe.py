@@ -359,6 +359,8 @@ def test_finishing_by_nothing_changes_nothing() -> None:
         "stretch": {"strength": 0},
         "unsharp": {"amount": 0},
         "less_purple": {"amount": 0},
+        "less_tint": {"amount": 0},
+        "smooth": {"size": 1},
     }.items():
         torch.testing.assert_close(apply_transform(name, pixels, **arguments), pixels)
 
@@ -392,6 +394,52 @@ def test_purple_is_limited_and_nothing_else() -> None:
     assert torch.equal(found[1:], pixels[1:])
 
 
+def test_faint_tints_go_and_strong_colours_stay() -> None:
+    faint, strong, gray = (
+        torch.tensor(color).view(1, 3, 1, 1) for color in ([0.48, 0.52, 0.5], [0.9, 0.3, 0.2], [0.4] * 3)
+    )
+    left, kept, none = (apply_transform("less_tint", color, amount=0.15) for color in (faint, strong, gray))
+    assert float((left - 0.5).norm()) < 0.3 * float((faint - 0.5).norm())
+    assert 1 < float((kept - kept.mean()).norm() / (strong - strong.mean()).norm()) < 1.4
+    torch.testing.assert_close(none, gray)
+    for before, after in ((faint, left), (strong, kept)):
+        torch.testing.assert_close(after.mean(), before.mean())
+
+
+def test_opposite_edges_meet() -> None:
+    """A wave that goes round stays; a ramp becomes flat where its ends meet."""
+    rows, columns = torch.arange(24.0)[:, None], torch.arange(36.0)
+    wave = (0.5 + 0.2 * torch.sin(torch.pi * (columns / 9 + rows / 6))).expand(2, 3, 24, 36)
+    assert float((apply_transform("periodic", wave) - wave).abs().mean()) < 0.02
+    ramp = wave + 0.01 * columns + 0.02 * rows
+    found = apply_transform("periodic", ramp)
+    torch.testing.assert_close(found.mean((2, 3)), ramp.mean((2, 3)))
+    for side in (2, 3):
+        seam, before = ((one.select(side, 0) - one.select(side, -1)).abs().mean() for one in (found, ramp))
+        assert seam < 1.5 * found.diff(dim=side).abs().mean()
+        assert seam < 0.4 * before
+
+
+def test_smoothing_removes_a_ripple_and_keeps_an_edge() -> None:
+    """As a guided filter of torch's own means."""
+    columns = torch.arange(40.0)
+    pixels = (0.3 + 0.4 * (columns >= 20) + 0.02 * torch.sin(2.5 * columns)).expand(1, 3, 30, 40).clone()
+    pixels[:, 2] *= 0.8
+    found = apply_transform("smooth", pixels, edge=0.08, size=5)
+
+    def mean(values: Tensor) -> Tensor:
+        return F.avg_pool2d(F.pad(values, (2, 2, 2, 2), mode="reflect"), 5, 1)
+
+    guide = (pixels * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    slope = mean(pixels * guide) - mean(pixels) * mean(guide)
+    slope = slope / (mean(guide**2) - mean(guide) ** 2 + 0.08**2)
+    wanted = mean(slope) * guide + mean(mean(pixels) - slope * mean(guide))
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    assert found[:, 0, :, 4:16].std() < 0.3 * pixels[:, 0, :, 4:16].std()
+    before, after = (one[0, 0, 10, 21:24].mean() - one[0, 0, 10, 16:19].mean() for one in (pixels, found))
+    assert after > 0.85 * before
+
+
 @pytest.mark.parametrize(
     ("name", "parameter", "value"),
     [
@@ -400,6 +448,7 @@ def test_purple_is_limited_and_nothing_else() -> None:
         ("cutouts", "power", 0),
         ("jitter", "contrast", -0.1),
         ("less_purple", "amount", 1.1),
+        ("less_tint", "amount", -0.1),
         ("random_flip", "probability", 1.1),
         ("random_look", "outside", "wrap"),
         ("random_look", "overlap", -0.1),
@@ -407,6 +456,7 @@ def test_purple_is_limited_and_nothing_else() -> None:
         ("random_look", "scale", [0, 1]),
         ("random_look", "supersample", 0),
         ("random_noise", "std", [-0.1, 0.1]),
+        ("smooth", "edge", 0),
         ("stretch", "ends", 0.5),
         ("stretch", "most", 0.9),
         ("unsharp", "sigma", 0),
