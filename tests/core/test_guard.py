@@ -93,7 +93,12 @@ def test_what_an_import_changes_is_changed_back(
     assert "plugin 'acme' (acme 1) changed the working directory and the default dtype" in caplog.text
 
 
-RAISES = ["sys.exit(3)", "raise BaseException('base')", "raise type('Mine', (BaseException,), {})('base')"]
+RAISES = [
+    "sys.exit(3)",
+    "raise GeneratorExit",
+    "raise BaseException('base')",
+    "raise type('Mine', (BaseException,), {})('base')",
+]
 
 
 @pytest.mark.parametrize("body", RAISES)
