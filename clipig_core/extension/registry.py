@@ -77,7 +77,7 @@ class Component:
                 raise ImportError(self.error)
             with surroundings_kept(self.describe):
                 return self.contract.load(self.target)
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # as sys.exit() is one
             raise PluginError(f"{self.describe()} cannot be loaded: {_reason(error)}") from error
@@ -129,7 +129,7 @@ class Component:
             raise
         except ValueError as error:
             raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
@@ -231,7 +231,7 @@ class Registry:
         try:
             with surroundings_kept(plugin.describe):
                 yield
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin that calls sys.exit() on import must not end the listing
             plugin.error = _reason(error)

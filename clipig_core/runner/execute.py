@@ -137,7 +137,7 @@ class _Followers:
             try:
                 with surroundings_kept(lambda observer=observer: type(observer).__name__):  # type: ignore[misc]
                     what(observer)
-            except (KeyboardInterrupt, GeneratorExit):
+            except KeyboardInterrupt:
                 raise
             except BaseException as error:
                 self.failures.append(error)

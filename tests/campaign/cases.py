@@ -62,6 +62,8 @@ class Ended:
 def forked(action: Callable[[], object], folder: Path, kill_after: float = SECONDS) -> Ended:
     """Run something in a child, which has all that is imported here, in a folder; kill it when it is late."""
     streams = [folder.parent / f"{folder.name}.{name}" for name in ("out", "err")]
+    for stream in streams:
+        stream.touch()
     started = time.monotonic()
     child = os.fork()
     if not child:
