@@ -36,6 +36,11 @@ class View(Observer):
 
     def begin(self, run: Run) -> None:
         self.run = run
+        self.restart()
+
+    def restart(self) -> None:
+        """Measure the rate from now on: the run was paused, or is another one."""
+        self._since = (time.monotonic(), self.run.epoch)
 
     def step(self, step: Step) -> None:
         busy = self._encoding and not self._encoding.done()
@@ -53,7 +58,7 @@ class View(Observer):
         """Send an epoch with its picture."""
         self.wanted, self._shown = False, time.monotonic()
         run = self.run
-        rate = run.done / max(run.seconds, 1e-9)
+        rate = max(step.epoch + 1 - self._since[1], 1) / max(self._shown - self._since[0], 1e-3)
         numbers = {
             "epoch": step.epoch + 1,
             "epochs": run.epochs,
