@@ -57,7 +57,7 @@ def figures(session: Session, case: Case) -> dict[str, float]:
 
 def clip_pass(session: Session, name: str, dtype: torch.dtype | None = None) -> Callable[[Tensor], Tensor]:
     """`encode_image` of the model that the `clip` package builds; in `dtype`, its weights are frozen."""
-    model = (load()[0] if name == "emoji" else load_checkpoint(session.model(name))).to(session.device)
+    model = (load()[0] if name == "emoji" else load_checkpoint(session.model(name))[0]).to(session.device)
     if dtype is not None:
         model.requires_grad_(False)
         convert(model, dtype)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from clipig_clip.encoder import CLIP
+from clipig_clip.traits import OPENAI
 from clipig_core.config import Plan, check, merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
@@ -54,7 +55,8 @@ class Session:
             torch.manual_seed(0)
             model = CLIP(*SHAPES[name])
             convert_weights(model)
-            torch.save(model.state_dict(), path)
+            marks = {name: torch.tensor(0) for name in OPENAI}  # as OpenAI's own files have them
+            torch.save({**model.state_dict(), **marks}, path)
         return str(path)
 
     def config(self, text: str, **settings: Any) -> Plan:

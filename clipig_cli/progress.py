@@ -78,7 +78,7 @@ class ProgressBar(Observer):
         self._shown = 0.0
 
     def begin(self, run: Run) -> None:
-        self.run, self._began = run, time.monotonic()
+        self.run, self._began, self._before = run, time.monotonic(), run.done
 
     def step(self, step: Step) -> None:
         now = time.monotonic()
@@ -87,7 +87,7 @@ class ProgressBar(Observer):
             return
         self._shown = now
         found = [(one.name, one.similarity.mean().item()) for one in step.targets if one.similarity is not None]
-        rate = self.run.done / max(1e-9, now - self._began)
+        rate = (self.run.done - self._before) / max(1e-9, now - self._began)
         state = Progress(printable(self.name), step.epoch + 1, self.run.epochs, rate, step.loss, found)
         if self.terminal.live:
             self.terminal.show(state.bar(self.terminal.columns, self.terminal.drawing))
@@ -100,7 +100,7 @@ class ProgressBar(Observer):
         if result.stopped:
             self.terminal.say(f"interrupted after {self.run.done} of {self.run.total} epochs", "yellow")
         elif self.verbose:
-            self.terminal.say(f"{self.run.done} epochs in {seconds:.1f} s")
+            self.terminal.say(f"{self.run.done - self._before} epochs in {seconds:.1f} s")
         if self.verbose > 1:
             for line in summary(self.run, result.image):
                 self.terminal.say(printable(line))

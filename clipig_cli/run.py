@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +18,18 @@ import click
 
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
+from clipig_core.config.sections import CHOICES, Settings
 from clipig_core.errors import ClipigError, InputError, Place, printable
 from clipig_core.extension.completion import files, names_of
+from clipig_core.extension.kinds import KINDS
+from clipig_core.language.params import declarations
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
     from clipig_core.engine.run import Run
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
+    from clipig_core.runner.execute import Result
 
 INTERRUPTED = 130
 
@@ -40,6 +46,31 @@ class _Run(click.Command):
         return super().parse_args(ctx, joined)
 
 
+SHORT = {
+    "device": "-d",
+    "epochs": "-e",
+    "learnrate": "-lr",
+    "model": "-m",
+    "optimizer": "-opt",
+    "output": "-o",
+    "resolution": "-r",
+    "snapshot_interval": "-s",
+    "verbose": "-v",
+}
+"""Options that have a short form."""
+
+
+def options_of_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each setting of the run, and for each kind of component that it picks one of."""
+    about = {name: setting.param.doc for name, setting in declarations(Settings).items()}
+    about |= {name: KINDS[name].meaning for name in CHOICES}
+    for name in sorted(about, reverse=True):
+        spelled = (*([SHORT[name]] if name in SHORT else []), f"--{name.replace('_', '-')}")
+        completion = names_of(name) if name in CHOICES else None
+        command = click.option(*spelled, name, help=about[name], shell_complete=completion)(command)
+    return command
+
+
 @click.command(cls=_Run)
 @click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
 @click.option(
@@ -47,7 +78,6 @@ class _Run(click.Command):
 )
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
-@click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
 @click.option(
     "--out",
     "outputs",
@@ -58,21 +88,12 @@ class _Run(click.Command):
 )
 @click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
 @click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
-@click.option(
-    "-m", "--model", help="Model name, or path of a checkpoint (.pt, .safetensors).", shell_complete=names_of("model")
-)
-@click.option("-e", "--epochs", help="Number of optimisation steps.")
-@click.option("-r", "--resolution", help="Width and height in pixels; one number for a square.")
-@click.option("-lr", "--learnrate", help="Step size, as a factor of the optimizer's own.")
-@click.option("-opt", "--optimizer", help="Name of the optimizer.", shell_complete=names_of("optimizer"))
-@click.option("-s", "--snapshot-interval", help="Save the picture every N epochs (int) or seconds (float); 0 never.")
-@click.option("-d", "--device", help="auto, cpu, cuda, cuda:1, mps.")
-@click.option("--seed", help="Seed of all randomness.")
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
 @click.option(
     "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
 )
-@click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
+@click.option("--json", "structured", is_flag=True, help="Print how it went as JSON instead of the path, on one line.")
+@options_of_settings
 def run(
     configs: tuple[str, ...],
     repeat: int,
@@ -82,9 +103,10 @@ def run(
     checkpoint: bool,
     preview: bool,
     allow_private: bool,
+    structured: bool,
     **options: str | None,
 ) -> None:
-    r"""Make a picture from one or more YAML configs.
+    """Make a picture from one or more YAML configs.
 
     Configs are merged from left to right; '-' reads standard input; options win over all files. The picture is saved
     as NAME.png and the whole config as NAME.yaml beside it; nothing that exists is overwritten; the path goes to
@@ -94,7 +116,7 @@ def run(
     clipig run --look object --var text=fox
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.config import split_output
 
     if not configs and not options["look"]:
@@ -117,7 +139,7 @@ def run(
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
             name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
-            if not make(one, name, interrupts, stages, watching):
+            if not make(one, name, interrupts, stages, watching, tell=put_json if structured else put):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -136,9 +158,11 @@ def planned(
     from clipig_core.config import read
     from clipig_core.language.nodes import read_yaml
 
-    text = ("output", "model", "optimizer", "device", "look")
+    settings = declarations(Settings)
     given = {
-        name: value if name in text else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
+        name: value
+        if name not in settings or not settings[name].type.numeric
+        else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
         for name, value in options.items()
         if value is not None
     }
@@ -196,11 +220,12 @@ def make(
     watching: Component | None = None,
     again: Path | None = None,
     begin: Callable[[Run], None] = lambda _: None,
+    tell: Callable[[Path, Result], None] | None = None,
 ) -> bool:
     """Make one picture; False if it was interrupted.
 
     It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
-    one more output, and `begin` is called with the run before its first epoch.
+    one more output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
     """
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
@@ -213,6 +238,7 @@ def make(
     stages.verbose = bool(settings.verbose)
     level = logging.WARNING if settings.verbose else logging.ERROR
     logging.basicConfig(level=level, handlers=[Messages(terminal)], force=True)
+    logging.captureWarnings(True)  # which may quote what a config says
 
     def beside(path: Path) -> list[Path]:
         return written(outputs(plan, path))
@@ -239,7 +265,7 @@ def make(
             if settings.verbose:
                 terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
-                put(picture.output.image)
+                (tell or put)(picture.output.image, result)
         for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
@@ -255,7 +281,24 @@ def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
         return make(plan, image.stem, interrupts, stages, again=image, begin=begin)
 
 
-def put(path: Path) -> None:
+def put_json(path: Path, result: Result) -> None:
+    """Print what came of a run, for programs."""
+    rows = [{name: value for name, value in asdict(row).items() if name != "course"} for row in result.statistics]
+    entry = {
+        "picture": str(path),
+        "seed": result.run.plan.seed,
+        "epochs": result.run.done,
+        "stopped": result.stopped,
+        "seconds": round(result.run.seconds, 3),
+        "loss": result.loss,
+        "similarity": result.similarity,
+        "statistics": rows,
+        "verdict": result.verdict,
+    }
+    click.echo(json.dumps(entry))
+
+
+def put(path: Path, _result: Result | None = None) -> None:
     """Print a path: as it is for programs, which may have to open it, and as a line for people."""
     seen = sys.stdout is not None and sys.stdout.isatty()
     click.echo(printable(str(path)) if seen else os.fsencode(path))

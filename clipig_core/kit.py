@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipig_core.config import Document, Plan, Use, check, choice, read
     from clipig_core.config.differences import ABSENT, Difference, differences
+    from clipig_core.config.json_schema import json_schema
     from clipig_core.config.keys import Key, keys
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.embedded import comment, exif
+    from clipig_core.engine.assembly import Models
     from clipig_core.engine.canvas import Canvas
     from clipig_core.engine.device import find_device, find_precision, numbers
     from clipig_core.engine.encoder import Encoder, fit, prepare
-    from clipig_core.engine.run import Models, Run, Step
+    from clipig_core.engine.run import Run, Step
     from clipig_core.errors import Place, nearest, printable
     from clipig_core.extension.completion import files, names_of
     from clipig_core.extension.documentation import beside
@@ -34,130 +36,43 @@ if TYPE_CHECKING:
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
-    from clipig_core.runner.files import Output, save
+    from clipig_core.runner.files import Output, adopt, save
     from clipig_core.runner.forecast import Forecast, forecast
     from clipig_core.runner.outputs import outputs
+    from clipig_core.runner.picture import PictureFile
     from clipig_core.runner.provenance import as_yaml, plan_files, provenance
 
 _WHERE = {
-    "config": (
-        "Document",
-        "Plan",
-        "Use",
-        "check",
-        "choice",
-        "read",
-    ),
-    "config.differences": (
-        "ABSENT",
-        "Difference",
-        "differences",
-    ),
-    "config.keys": (
-        "Key",
-        "keys",
-    ),
-    "config.timeline": (
-        "Lane",
-        "Timeline",
-        "remarks",
-        "timeline",
-    ),
-    "downloads": (
-        "FetchError",
-        "fetch",
-    ),
-    "embedded": (
-        "comment",
-        "exif",
-    ),
+    "config": ("Document", "Plan", "Use", "check", "choice", "read"),
+    "config.differences": ("ABSENT", "Difference", "differences"),
+    "config.json_schema": ("json_schema",),
+    "config.keys": ("Key", "keys"),
+    "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
+    "downloads": ("FetchError", "fetch"),
+    "embedded": ("comment", "exif"),
+    "engine.assembly": ("Models",),
     "engine.canvas": ("Canvas",),
-    "engine.device": (
-        "find_device",
-        "find_precision",
-        "numbers",
-    ),
-    "engine.encoder": (
-        "Encoder",
-        "fit",
-        "prepare",
-    ),
-    "engine.run": (
-        "Models",
-        "Run",
-        "Step",
-    ),
-    "errors": (
-        "Place",
-        "nearest",
-        "printable",
-    ),
-    "extension.completion": (
-        "files",
-        "names_of",
-    ),
+    "engine.device": ("find_device", "find_precision", "numbers"),
+    "engine.encoder": ("Encoder", "fit", "prepare"),
+    "engine.run": ("Run", "Step"),
+    "errors": ("Place", "nearest", "printable"),
+    "extension.completion": ("files", "names_of"),
     "extension.documentation": ("beside",),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
-    "imaging.images": (
-        "ImageFile",
-        "Picture",
-        "read_image",
-        "to_image",
-        "to_png",
-    ),
-    "imaging.resample": (
-        "Banded",
-        "banded",
-        "product",
-        "resample",
-    ),
-    "imaging.sheet": (
-        "contact_sheet",
-        "thumbnail",
-    ),
-    "imaging.views": (
-        "Axis",
-        "Pixels",
-        "Views",
-        "lazy",
-    ),
-    "language.nodes": (
-        "Node",
-        "read_file",
-        "read_text",
-        "read_yaml",
-    ),
-    "penalty": (
-        "Above",
-        "Below",
-        "Loss",
-        "beyond",
-        "difference",
-    ),
-    "runner.background": (
-        "Background",
-        "Rhythm",
-    ),
-    "runner.execute": (
-        "Observer",
-        "Result",
-        "execute",
-    ),
-    "runner.files": (
-        "Output",
-        "save",
-    ),
-    "runner.forecast": (
-        "Forecast",
-        "forecast",
-    ),
+    "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
+    "imaging.resample": ("Banded", "banded", "product", "resample"),
+    "imaging.sheet": ("contact_sheet", "thumbnail"),
+    "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
+    "language.nodes": ("Node", "read_file", "read_text", "read_yaml"),
+    "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
+    "runner.background": ("Background", "Rhythm"),
+    "runner.execute": ("Observer", "Result", "execute"),
+    "runner.files": ("Output", "adopt", "save"),
+    "runner.forecast": ("Forecast", "forecast"),
     "runner.outputs": ("outputs",),
-    "runner.provenance": (
-        "as_yaml",
-        "plan_files",
-        "provenance",
-    ),
+    "runner.picture": ("PictureFile",),
+    "runner.provenance": ("as_yaml", "plan_files", "provenance"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -183,6 +98,7 @@ __all__ = [
     "Observer",
     "Output",
     "Picture",
+    "PictureFile",
     "Pixels",
     "Place",
     "Plan",
@@ -194,6 +110,7 @@ __all__ = [
     "Timeline",
     "Use",
     "Views",
+    "adopt",
     "as_yaml",
     "banded",
     "beside",
@@ -213,6 +130,7 @@ __all__ = [
     "find_precision",
     "fit",
     "forecast",
+    "json_schema",
     "keys",
     "lazy",
     "names_of",

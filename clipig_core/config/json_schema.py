@@ -34,6 +34,11 @@ VARIABLE = r"\{\{\s*\w+\s*\}\}"
 KEYWORDS = ("if", "else", "and", "or", "not", "True", "False")
 
 
+def json_schema(registry: Registry) -> Schema:
+    """What a config may hold with these plugins, leaving out what is broken of them."""
+    return Builder(registry).config()
+
+
 @dataclass(frozen=True)
 class Offer:
     """A component, the names by which configs reach it, and the schema of what may stand behind them."""

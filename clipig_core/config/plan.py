@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.extension.kinds import LOSS
 from clipig_core.extension.registry import Component
 from clipig_core.language.nodes import Node
-from clipig_core.language.params import DEFAULT, Value, Values
+from clipig_core.language.params import DEFAULT, File, Value, Values
 
 S = TypeVar("S")
 S_co = TypeVar("S_co", covariant=True)
@@ -89,6 +90,12 @@ class FeaturePlan:
     @property
     def loss(self) -> Use:
         return self.named[LOSS.name]
+
+    @property
+    def label(self) -> str:
+        """What it is called: as somebody wrote it; a file by its name, which says nothing of this machine."""
+        item = self.source.values["value"].items[0]
+        return Path(item).name if isinstance(item, File) else str(self.source.values["value"].source)
 
     def dump(self) -> dict[str, Any]:
         given = self.source.dump()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from clipig_core.config.plan import Plan, Section, TargetPlan
 from clipig_core.language.expressions import SIMILARITY
-from clipig_core.language.params import File, Value
 from clipig_core.language.schedule import Now
 
 MOMENTS = 240
@@ -98,17 +96,11 @@ def _parts(plan: Plan) -> Iterator[tuple[str, str, Sequence[Section[Any]]]]:
         path, around = f"targets.{number}", [target.section]
         yield path, str(target.section.fixed.name), around
         for i, feature in enumerate(target.features):
-            yield f"{path}.features.{i}", _written(feature.source.values), [*around, feature.section]
+            yield f"{path}.features.{i}", feature.label, [*around, feature.section]
         for i, constraint in enumerate(target.constraints):
             yield f"{path}.constraints.{i}", constraint.use.name, [*around, constraint.section]
     for number, stage in enumerate(plan.postproc):
         yield f"postproc.{number}", ", ".join(use.name for use in stage.transforms), [stage.section]
-
-
-def _written(values: Mapping[str, Value]) -> str:
-    """What somebody wrote as a feature; of a file its name."""
-    item = next((value.items[0] for value in values.values()), "")
-    return Path(item).name if isinstance(item, File) else str(item)
 
 
 def _settings(plan: Plan, contexts: Sequence[Mapping[str, Any]]) -> Iterator[Lane]:

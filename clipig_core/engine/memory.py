@@ -16,8 +16,9 @@ from clipig_core.language.nodes import Node
 PIXEL = 3 * 4
 """Bytes of a pixel."""
 
-COPIES = 5
-"""Of the picture, in an epoch: its pixels, those before the epoch, those held in [0, 1], and the gradients of two."""
+COPIES = 7
+"""Of the picture, in an epoch, measured with the cheapest constraint: its pixels as they are, were, and are held in
+[0, 1], their gradients, and what these are computed from."""
 
 WORDS = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate memory")
 """With which torch says on a CPU, in a plain RuntimeError, that there is no memory."""

@@ -26,7 +26,7 @@ class WantedFeature:
 
     @property
     def name(self) -> str:
-        return str(self.plan.source.values["value"].source)
+        return self.plan.label
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import logging
 import math
 import time
@@ -13,33 +11,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.config import FeaturePlan, Plan, Section, StagePlan, Use
-from clipig_core.engine.canvas import Canvas, first_pixels, resize
+from clipig_core.config import Plan, Section, StagePlan
+from clipig_core.engine.assembly import Assembly, Models
+from clipig_core.engine.canvas import Canvas, resize
 from clipig_core.engine.context import EpochContext, Placed, broken, call_transform
 from clipig_core.engine.device import find_device, find_precision
 from clipig_core.engine.dry_run import dry_run
 from clipig_core.engine.encoder import Encoder
-from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
-from clipig_core.engine.memory import out_of_memory, picture_problem, wanted
-from clipig_core.engine.objective import WantedFeature
+from clipig_core.engine.encoding import ChunkedEncoder
+from clipig_core.engine.memory import out_of_memory, wanted
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.state import MAX_SIDE, alike, check_optimizer, whole
 from clipig_core.engine.statistics import Statistics
 from clipig_core.engine.suspects import given, watching
-from clipig_core.engine.targets import BoundTarget, TargetPass, TargetResult, picture_gradient
+from clipig_core.engine.targets import TargetPass, TargetResult, picture_gradient
 from clipig_core.engine.watch import Bounds, NotFiniteError, Watch
-from clipig_core.errors import InputError, PluginError, RunError
+from clipig_core.errors import InputError, PluginError, Problem, RunError
 from clipig_core.imaging.clamp import clamp_through
 from clipig_core.imaging.views import pixels
 from clipig_core.language.schedule import FrameTime, Now
 
 log = logging.getLogger("clipig")
-
-Models = dict[tuple[str, str, str, str], Encoder]
-"""Encoders by component, name with parameters, device and precision."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,32 +99,37 @@ class Run:
         self.generator = torch.Generator(self.device)
         first = self._context(Now(self.start_epoch, self.epochs))
         self._resolution = _size(first)
-        self._moments = self._memory_of_a_pixel()
-        self._check_size(*self.resolution)
-        self.canvas = self._canvas(*self.resolution, canvas)
+        self._assembly = Assembly(plan, self.device, self.dtype, encoder, models)
+        self._assembly.check_size(*self.resolution)
+        self.canvas = self._assembly.canvas(*self.resolution, self.key.fold("init").torch(self.generator), canvas)
         if plan.settings["resolution"].constant:
             with torch.no_grad():
                 dry_run(plan, self._picture(), self._context(first.now, dry=True))
-        self._given, self._models = encoder, {} if models is None else models
-        self.encoders: dict[str, ChunkedEncoder] = {}
-        """By the name of the model, with its parameters if it has any."""
-        self.targets = self._targets(first)
-        self.optimizer = self._optimizer([*self.canvas.parameters()])
+        self.targets = self._assembly.targets(first, lambda: self.image)
+        self.optimizer = self._assembly.optimizer([*self.canvas.parameters()])
         self.base_rate: float = self.optimizer.defaults["lr"]
         self.stages = _placed(plan.postproc, "postproc")
         self.finishing = _placed(plan.finish, "finish")
         self._first_averaged = self.epochs - _epochs(settings.average, self.epochs)
         self._mean: tuple[Tensor, int] | None = None
         self.statistics = Statistics()
-        """Of the epochs that were trained; on a GPU the last one comes later."""
-        self.done = 0
-        """How many these are."""
+        """Of the epochs of which it is known that they were finite; on a GPU all but the last one."""
         self.last: Step | None = None
+        """Of these."""
+        self.done = 0
+        """How many epochs were trained."""
+        self.changes: list[int] = []
+        """The first epoch of each other config that the run went on with."""
         self._watch = Watch(late=self.device.type != "cpu")
         self._unsure: list[Step] = []
         self._bounds = Bounds()
         self._asked = False
         self._started = time.monotonic()
+
+    @property
+    def encoders(self) -> Mapping[str, ChunkedEncoder]:
+        """By the name of the model, with its parameters if it has any."""
+        return self._assembly.encoders
 
     @property
     def total(self) -> int:
@@ -227,8 +226,8 @@ class Run:
         size = _size(context)
         if size != self.resolution:
             self._settle()
-            self._check_size(*size)
-            with self._calling_canvas():
+            self._assembly.check_size(*size)
+            with self._assembly.calling_canvas():
                 resize(self.canvas, self.optimizer, *size, self.settings.interpolation)
             self._resolution, self._mean = size, None
         rate = context.variables["lr"] * context.variables["lrs"]
@@ -250,7 +249,7 @@ class Run:
         self.epoch += 1
         if now.epoch >= self._first_averaged:
             self._average()
-        step = self.last = Step(now, rate, results, self, context.variables)
+        step = Step(now, rate, results, self, context.variables)
         self.done += 1
         self._unsure.append(step)
         self._settle(0 if self.complete else self._watch.late)
@@ -267,7 +266,8 @@ class Run:
         """Wait until it is known of the last epochs, except of so many, that everything was finite."""
         self._watch.wait(leaving)
         while len(self._unsure) > leaving:
-            self.statistics.add(self._unsure.pop(0))
+            self.last = self._unsure.pop(0)
+            self.statistics.add(self.last)
 
     def _blamed(self, epoch: int) -> RunError:
         """Go back to before an epoch that was not finite, and find out which component made it so."""
@@ -361,9 +361,9 @@ class Run:
 
     def _load(self, state: Mapping[str, Any]) -> None:
         width, height = whole(*state["resolution"], most=MAX_SIDE)
-        self._check_size(width, height)
+        self._assembly.check_size(width, height)
         self._resolution = (width, height)
-        with torch.no_grad(), self._calling_canvas():
+        with torch.no_grad(), self._assembly.calling_canvas():
             self.canvas.resize(width, height, self.settings.interpolation)
         parameters = list(self.canvas.parameters())
         if not alike(parameters, state["canvas"]):
@@ -372,7 +372,7 @@ class Run:
             parameter.data = saved.detach().to(parameter.device, copy=True)
             parameter.grad = None
         if "optimizer" in state:
-            check_optimizer(state["optimizer"], self._trial(parameters))
+            check_optimizer(state["optimizer"], self._assembly.trial(parameters))
             self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # which keeps tensors as they are
         if "factors" in state:
             if [len(factors) for factors in state["factors"]] != [len(target.features) for target in self.targets]:
@@ -390,142 +390,49 @@ class Run:
         self.epoch, self.done = whole(state["epoch"], state["done"], least=0)
         self._started = time.monotonic() - float(state["seconds"])
 
-    # Making its parts
+    def change(self, plan: Plan, state: Mapping[str, Any] | None = None) -> list[str]:
+        """Go on with another plan from the present picture, or from an earlier `state` of a run of that plan.
 
-    def _make(self, use: Use, needed: tuple[str, ...], *arguments: Any) -> Any:
-        """Call an optimizer, canvas or model, whose parameters are all constants."""
-        with use.component.calling(use.node.place):
-            made = use.component.function(*arguments, **use.fixed)
-        if not all(hasattr(made, name) for name in needed):
-            kind = type(made).__name__
-            raise PluginError(f"{use.component.describe()} returned {kind}, which lacks one of: {', '.join(needed)}")
-        return made
+        Canvas and optimizer keep what they have learned if the plan names the same ones; another canvas begins with
+        the present picture. A config that gave no seed keeps that of the run. What it says of the beginning has no
+        effect. Returns what could not be kept, in words. If the change fails, the run is as it was.
 
-    def _optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
-        use = self.plan.choices["optimizer"]
-        needed = ("step", "zero_grad", "param_groups", "defaults")
-        optimizer: torch.optim.Optimizer = self._make(use, needed, parameters)
-        if not isinstance(optimizer.defaults.get("lr"), int | float):
-            raise broken(use.component, optimizer, "an optimizer with an 'lr' of its own")
-        arguments = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
-        if any(one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD) for one in arguments):
-            reason = "computes the loss itself, several times in a step (a closure), which a run has only once"
-            raise PluginError(f"{use.component.describe()} cannot be used: it {reason}")
-        return optimizer
-
-    def _trial(self, parameters: Sequence[Tensor]) -> dict[str, Any]:
-        """The state of an optimizer of such parameters after one step."""
-        trial = [torch.zeros_like(parameter, requires_grad=True) for parameter in parameters]
-        for parameter in trial:
-            parameter.grad = torch.zeros_like(parameter)
-        optimizer = self._optimizer(trial)
-        with self.plan.choices["optimizer"].component.calling():
-            optimizer.step()
-        return optimizer.state_dict()
-
-    def _memory_of_a_pixel(self) -> int:
-        """How many numbers the optimizer remembers for each that it moves."""
-        pixel = torch.zeros(1, 3, 2, 2, device=self.device)
-        memory = self._trial([pixel])["state"].values()
-        values = [value for state in memory for value in state.values() if isinstance(value, Tensor)]
-        return sum(value.numel() for value in values) // pixel.numel()
-
-    def _check_size(self, width: int, height: int) -> None:
-        """Raises InputError if there is not enough memory for a picture of this size."""
-        node = self.plan.settings["resolution"].node
-        problem = picture_problem(width, height, self._moments, self.device, node)
-        if problem:
-            raise InputError(problem)
-
-    def _canvas(self, width: int, height: int, given: Canvas | None) -> Canvas:
-        needed = ("parameters", "image", "write", "resize")
-        canvas: Canvas = given or self._make(self.plan.choices["canvas"], needed, width, height, self.device)
-        init = self.plan.init
-        adjust = init.given("mean") or init.given("std")
-        rng = self.key.fold("init").torch(self.generator)
-        try:
-            image = first_pixels(width, height, rng, init.fixed, adjust, self.device)
-        except InputError as error:
-            places = (init[name] for name in ("image_tensor", "image") if init[name].fixed is not None)
-            raise error.at(next(places).node.place) from error
-        with torch.no_grad(), self._calling_canvas():
-            canvas.write(image)
-            parameters = list(canvas.parameters())
-        for one in parameters:
-            if not (isinstance(one, Tensor) and one.is_leaf and one.requires_grad):
-                raise broken(self.plan.choices["canvas"].component, one, "leaf tensors that require gradients")
-        return canvas
-
-    def _calling_canvas(self) -> Any:
-        return self.plan.choices["canvas"].component.calling()
-
-    def _encoder(self, use: Use) -> tuple[str, ChunkedEncoder]:
-        """The encoder of a model, which is made once, with its name."""
-        arguments = use.fixed
-        name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
-        if name not in self.encoders:
-            own = self._given if use is self.plan.choices.get("model") else None
-            made = own or self._model(use, name)
-            self.encoders[name] = ChunkedEncoder(
-                GuardedEncoder(made, use.component),
-                self.device,
-                self.dtype,
-                None if self.settings.chunk == "auto" else self.settings.chunk,
-                self.settings.compile,
-            )
-        return name, self.encoders[name]
-
-    def _model(self, use: Use, name: str) -> Encoder:
-        """A model that is loaded, or has been."""
-        key = (use.component.describe(), name, str(self.device), str(self.dtype))
-        if key not in self._models:
-            self._models[key] = self._make(use, ("encode_image", "encode_text"), use.name, self.device, self.dtype)
-        return self._models[key]
-
-    def _targets(self, context: EpochContext) -> list[BoundTarget]:
-        """The targets that are switched on, with their models and features.
-
-        A feature that its target's model does not know is left out if the same one is known to the model of another.
+        Raises:
+            InputError: the plan cannot be used, or it ends before the next epoch.
+            PluginError: a component breaks its contract.
+            ValueError: the state is that of another plan.
         """
-        targets: list[BoundTarget] = []
-        known: set[tuple[str, str]] = set()
-        missing: list[tuple[FeaturePlan, str, InputError]] = []
-        for index, plan in enumerate(self.plan.targets):
-            if not context.active(plan.section, f"targets/{index}"):
-                continue
-            encoder, features = None, []
-            if plan.features:
-                name, encoder = self._encoder(plan.model or self.plan.choices["model"])
-                for number, feature in enumerate(plan.features):
-                    try:
-                        features.append(self._feature(number, feature, encoder))
-                        known.add(_what(feature))
-                    except InputError as error:
-                        missing.append((feature, name, error))
-            targets.append(BoundTarget(index, plan, encoder, features))
-        problems = []
-        for feature, name, refusal in missing:
-            if _what(feature) in known:
-                log.warning("the model %s does not know '%s', which is left to the others", name, _what(feature)[1])
-            else:
-                problems += refusal.problems
-        if problems:
-            raise InputError(problems)
-        for target in targets:
-            if target.fair and target.features and target.encoder:
-                target.make_fair(target.encoder.features(self.image))
-        return targets
+        epoch = state["epoch"] if state else self.epoch
+        if plan.settings.fixed.epochs <= epoch:
+            place = plan.settings["epochs"].node.place
+            raise InputError(Problem(f"{epoch} epochs are done; 'epochs' has to be more", place))
+        own = state or plan.settings.given("seed")
+        plan = plan if own else plan.with_seed(self.plan.seed)
+        changed = Run(plan, encoder=self._assembly.given, models=self._assembly.models)
+        lost = [] if state else changed._take_over(self)
+        if state:
+            changed.load_state_dict(state)
+        kept = ("last",) if state else ("last", "statistics")
+        vars(self).update({name: value for name, value in vars(changed).items() if name not in kept})
+        self.changes = [*self.changes, epoch]
+        return lost
 
-    def _feature(self, index: int, plan: FeaturePlan, encoder: ChunkedEncoder) -> WantedFeature:
-        component = plan.source.component
-        arguments = plan.source.fixed
-        with torch.no_grad(), component.calling(plan.source.node.place):
-            vector = component.function(arguments.pop("value"), encoder.encoder, **arguments)
-        if not isinstance(vector, Tensor) or vector.dim() != 1 or not vector.is_floating_point():
-            raise broken(component, vector, "a feature [D]")
-        if not vector.isfinite().all():
-            raise PluginError(f"{component.describe()} returned a feature that is not finite")
-        return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
+    def _take_over(self, other: Run) -> list[str]:
+        """Stand where a run of another plan stands; returns what of it does not fit, in words."""
+        state, lost = other.state_dict(), []
+        if self.plan.choices["canvas"].choice() != other.plan.choices["canvas"].choice():
+            lost.append("another canvas starts from the picture")
+            with torch.no_grad(), self._assembly.calling_canvas():
+                self.canvas.resize(*other.resolution, self.settings.interpolation)
+                self.canvas.write(other.image.to(self.device))
+            state["canvas"] = [parameter.detach() for parameter in self.canvas.parameters()]
+        if lost or self.plan.choices["optimizer"].choice() != other.plan.choices["optimizer"].choice():
+            lost.append("the optimizer starts without memory")
+            del state["optimizer"]
+        chunks = {name: chunk for name, chunk in state["chunks"].items() if name in self.encoders}
+        without = {name: value for name, value in state.items() if name not in ("factors", "statistics")}
+        self.load_state_dict({**without, "chunks": chunks})
+        return lost
 
     # One epoch
 
@@ -546,7 +453,7 @@ class Run:
 
     def _picture(self) -> Tensor:
         """[1, 3, H, W] in [0, 1]: what is judged is what is saved."""
-        with self._calling_canvas():
+        with self._assembly.calling_canvas():
             image = self.canvas.image()
             width, height = self.resolution
             if not isinstance(image, Tensor) or image.shape != (1, 3, height, width):
@@ -559,7 +466,7 @@ class Run:
         if stages:
             with torch.no_grad():
                 image = self._changed(self._picture(), stages, context)
-                with self._calling_canvas():
+                with self._assembly.calling_canvas():
                     self.canvas.write(image)
 
     def _changed(self, image: Tensor, stages: list[tuple[Section[Any], list[Placed]]], context: EpochContext) -> Tensor:
@@ -592,7 +499,7 @@ class Run:
         results = [one.finish() for one in passes]
         gradient = picture_gradient(passes, seen)
         if gradient is not None:
-            with self._calling_canvas():
+            with self._assembly.calling_canvas():
                 picture.backward(gradient)
         return results
 
@@ -610,11 +517,6 @@ def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """What an optimizer remembers."""
     memory = [value for state in optimizer.state.values() for value in state.values()]
     return [value for value in memory if isinstance(value, Tensor)]
-
-
-def _what(feature: FeaturePlan) -> tuple[str, str]:
-    """The source of a feature, and what the user wrote for it."""
-    return feature.source.name, str(feature.source.values["value"].source)
 
 
 def _placed(stages: Sequence[StagePlan[Any]], name: str) -> list[tuple[Section[Any], list[Placed]]]:

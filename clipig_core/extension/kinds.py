@@ -369,7 +369,7 @@ OPTIMIZER = Kind(
     stands=Stands.RUN_CHOICE,
     meaning="What turns gradients into steps.",
     leading=("parameters",),
-    returns=("step", "defaults"),
+    returns=("step", "zero_grad", "param_groups", "defaults"),
     required=True,
 )
 CANVAS = Kind(
@@ -390,7 +390,7 @@ MODEL = Kind(
     A name that starts with a dot (`.pt`) stands for files with that ending; the function then gets the path as name.
     """,
     stands=Stands.RUN_CHOICE,
-    meaning="What compares pictures with words.",
+    meaning="What compares pictures with words: a name, or the path of a checkpoint (.pt, .safetensors).",
     leading=("name", "device", "dtype"),
     returns=("image_size", "encode_image", "encode_text"),
     required=True,

@@ -81,8 +81,7 @@ def read_yaml(text: str | bytes, source: str) -> Node:
         InputError: not YAML, several documents, unknown tags, or too large.
     """
     if len(text) > MAX_BYTES:
-        hint = "large tensors of pixels belong into a file of their own"
-        raise InputError(Problem(f"the config is larger than {MAX_BYTES // 1024} KiB", Place(source, 1, 1), hint))
+        raise _larger(source)
     if isinstance(text, bytes):
         text = _decoded(text, source)
     yaml = YAML(typ="safe", pure=True)
@@ -130,11 +129,14 @@ def read_text(path: str) -> bytes | str:
         with Path(path).open("rb") as file:
             text = file.read(MAX_BYTES + 1)
             return _config_of_picture(path) if is_picture(text[:12]) else text
-    except OSError as error:
-        raise InputError(Problem(f"cannot read the config: {error.strerror or error}", Place(path))) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(Problem(f"cannot read the config: {reason}", Place(path))) from None
 
 
 def _decoded(text: bytes, source: str) -> str:
+    if len(text) > MAX_BYTES:  # and perhaps cut inside of a character
+        raise _larger(source)
     encoding = "utf-16" if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         return text.decode(encoding)
@@ -206,6 +208,11 @@ class _Parser(Parser):
 
 class _RefusedError(MarkedYAMLError):
     """It may be YAML, and is more than a config needs."""
+
+
+def _larger(source: str) -> InputError:
+    hint = "large tensors of pixels belong into a file of their own"
+    return InputError(Problem(f"the config is larger than {MAX_BYTES // 1024} KiB", Place(source, 1, 1), hint))
 
 
 def _too_large(mark: Any) -> _RefusedError:

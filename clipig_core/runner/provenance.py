@@ -38,13 +38,14 @@ def texts(run: Run, image: Tensor) -> dict[str, str]:
 def heading(run: Run, image: Tensor) -> str:
     """How the picture was made, as comments."""
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch", "torchvision", "clip-anytorch")}
-    used = (use.component.plugin for use in run.plan.uses())
-    found |= {plugin.distribution: plugin.version for plugin in used if not plugin.built_in}
+    others = [use for use in run.plan.uses() if not use.component.plugin.built_in]
+    found |= {use.component.plugin.distribution: use.component.plugin.version for use in others}
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     lines = [
         f"made {datetime.datetime.now().astimezone().isoformat(timespec='seconds')}",
         f"with {versions}, on {run.device}, {str(run.dtype).removeprefix('torch.')}",
         f"seed {run.plan.seed}, {run.done} of {run.total} epochs, {run.seconds:.1f} s",
+        *(f"until epoch {epoch} with another config than this" for epoch in run.changes[-1:]),
         *summary(run, image),
     ]
     return "".join(f"# {printable(line)}\n" for line in lines)

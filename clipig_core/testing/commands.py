@@ -22,6 +22,7 @@ def check_command(command: Any, /) -> None:
         "decorate it with click.command()",
     )
     subject.need(bool(command.help), "has no docstring", "say what it does, for `clipig --help`")
+    subject.need("\\b\n" not in command.help, "shows '\\b' in its help", "leave out the r before the docstring")
     for option in command.params:
         subject.need(
             not isinstance(option, click.Option) or option.hidden or bool(option.help),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -59,15 +60,22 @@ class CheckpointFile(Observer):
             self._next = time.monotonic() + max(self.interval, SHARE * taken)
 
     def end(self, result: Result) -> None:
-        if self.keep or not self.run.complete or result.error:
+        """Raises nothing: whoever wants the picture shall have it."""
+        if not self.run.complete or result.error:
+            if self._write():
+                log.warning("to go on: clipig resume %s", self.path.with_suffix(".png"))
+        elif self.keep:
             self._write()
         elif self._written:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
         try:
             content = Checkpoint(self.path, as_yaml(self.run.plan), self.run.state_dict(), machine(self.run))
             save(self.path, content.to_bytes())
             self._written = True
         except RunError as error:
             log.warning("no checkpoint was written: %s", error)
+            return False
+        return True

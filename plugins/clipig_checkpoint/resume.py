@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import InputError, Problem
-from clipig_core.kit import Registry, read, read_file, read_yaml
+from clipig_core.kit import Registry, differences, read, read_file, read_yaml
 
 if TYPE_CHECKING:
     from clipig_core.kit import Node, Plan, Run
@@ -30,7 +30,7 @@ INTERRUPTED = 130
 @click.option("--changed", is_flag=True, help="Accept that the config beside the picture is not what it was.")
 @click.pass_context
 def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool) -> None:
-    r"""Go on with a run that was interrupted or failed, from its checkpoint.
+    """Go on with a run that was interrupted or failed, from its checkpoint.
 
     PICTURE is the picture of the run, or a file beside it. The result has the same bytes as if nothing had happened,
     if clipig, torch, device and threads are the same. The files of the run are replaced.
@@ -38,7 +38,9 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     \b
     clipig run fox.yaml --checkpoint
     clipig resume fox.png
-    """
+    """  # noqa: D301 - click wants the backspace
+    if not picture.name:
+        raise InputError(f"'{picture}' is not a picture")
     base = picture.with_suffix("") if picture.suffix.lower() in (".png", ".yaml", SUFFIX) else picture
     found = Checkpoint.read(base.with_name(base.name + SUFFIX))
     registry = ctx.find_object(Registry)
@@ -46,10 +48,10 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     saved = read_yaml(found.plan, str(found.path))
     now = _beside(base) or saved
     planned, plan = (read([node], {}, registry) for node in (saved, now))
-    differences = [*map(Problem, _differences(planned.dump(), plan.dump()))]
-    if differences and not changed:
+    changes = _changes(planned.dump(), plan.dump())
+    if changes and not changed:
         head = Problem(f"the config is not that of '{found.path}'", hint="--changed accepts that")
-        raise InputError([head, *differences])
+        raise InputError([head, *changes])
     if epochs is not None:
         plan = read([now], {"epochs": epochs}, registry)
     done = found.state.get("epoch")
@@ -78,18 +80,14 @@ def _beside(base: Path) -> Node | None:
     return nodes[0] if nodes else None
 
 
-def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Problem]:
     """`targets.0.weight: 2.0, was 1.0`"""
-    if before == after:
-        return
-    if isinstance(before, list) and isinstance(after, list):
-        before, after = dict(enumerate(before)), dict(enumerate(after))
-    if not isinstance(before, dict) or not isinstance(after, dict):
-        yield f"{path}: {after!r:.60}, was {before!r:.60}"
-        return
-    for name in [*before, *(name for name in after if name not in before)]:
-        if path or name not in ELSEWHERE:
-            yield from _differences(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
+    found = differences(before, after)
+    return [Problem(f"{one.path}: {one.after!r:.60}, was {one.before!r:.60}") for one in found if _matters(one.path)]
+
+
+def _matters(path: str) -> bool:
+    return path.partition(".")[0] not in ELSEWHERE
 
 
 def _fitting(state: Mapping[str, Any], planned: Plan, plan: Plan) -> dict[str, Any]:
@@ -100,6 +98,8 @@ def _fitting(state: Mapping[str, Any], planned: Plan, plan: Plan) -> dict[str, A
         unfit |= {"optimizer"}
     if any(before[name] != after[name] for name in ("targets", "model")):
         unfit |= {"factors", "chunks", "statistics"}
+    if before["epochs"] != after["epochs"]:
+        unfit |= {"statistics"}  # which say how losses went from the beginning to the end
     return {name: value for name, value in state.items() if name not in unfit}
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from clipig_clip.towers import image_tower
+from clipig_clip.traits import Activation, Traits, find_traits
 from clipig_core.errors import InputError
 
 with warnings.catch_warnings(action="ignore"):  # clip-anytorch imports the deprecated pkg_resources
@@ -22,9 +23,8 @@ with warnings.catch_warnings(action="ignore"):  # clip-anytorch imports the depr
 
 log = logging.getLogger("clipig")
 
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-STD = (0.26862954, 0.26130258, 0.27577711)
-
+PLAIN = Traits()
+MEAN, STD = PLAIN.mean, PLAIN.std
 
 VOCABULARY = 49408
 """How many tokens `clip.tokenize` knows."""
@@ -37,14 +37,16 @@ class ClipEncoder:
     taken apart.
     """
 
-    def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype, traits: Traits = PLAIN) -> None:
         self.image_size = int(model.visual.input_resolution)
         self.context_length = int(model.context_length)
         self.tower = image_tower(model.visual, dtype).to(device)
         del model.visual
         self.text = model.to(device).eval().requires_grad_(False)
         self._device = device
-        self._mean, self._std = (torch.tensor(color, device=device)[:, None, None] for color in (MEAN, STD))
+        self._mean, self._std = (
+            torch.tensor(color, device=device)[:, None, None] for color in (traits.mean, traits.std)
+        )
 
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] in [0, 1] -> [B, D]."""
@@ -81,8 +83,8 @@ class ClipEncoder:
         return tokens
 
 
-def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
-    """The model whose weights these are, with copies of them; its architecture is read off their shapes.
+def rebuild(state: Mapping[str, Any], source: str, traits: Traits = PLAIN) -> CLIP:
+    """The model whose weights these are, with copies of them; what `traits` do not say is read off their shapes.
 
     Raises:
         InputError: they are not the weights of a CLIP model; the text names `source`.
@@ -100,11 +102,34 @@ def rebuild(state: Mapping[str, Any], source: str) -> CLIP:
         mask = model.build_attention_mask()  # no parameter, so it is not among the weights
         for block in model.transformer.resblocks:
             block.attn_mask = mask
+        _adjust(model, traits)
         _check(model)
     except (KeyError, RuntimeError, AssertionError, IndexError, TypeError, ValueError, ZeroDivisionError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:200]
         raise InputError(f"'{source}' does not hold a CLIP model in OpenAI's format: {reason}") from error
     return cast(CLIP, model)
+
+
+def _adjust(model: CLIP, traits: Traits) -> None:
+    """Make of OpenAI's architecture the one that the weights were trained in."""
+    visual: Any = model.visual
+    towers = [
+        (model.transformer, traits.text_heads),
+        *([(visual.transformer, traits.heads)] if _is_vit(visual) else []),
+    ]
+    for tower, heads in towers:
+        for block in tower.resblocks:
+            if not traits.quick:
+                block.mlp.gelu = torch.nn.GELU()
+            if heads:
+                width = block.attn.embed_dim
+                if width % heads:
+                    raise ValueError(f"{width} channels cannot be shared by {heads} heads")
+                block.attn.num_heads, block.attn.head_dim = heads, width // heads
+
+
+def _is_vit(visual: Any) -> bool:
+    return hasattr(visual, "transformer")
 
 
 def _copy(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -119,7 +144,7 @@ def _copy(name: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _check(model: CLIP) -> None:
     visual: Any = model.visual
-    layers = visual.transformer.resblocks if hasattr(visual, "transformer") else visual.layer1
+    layers = visual.transformer.resblocks if _is_vit(visual) else visual.layer1
     least = {
         "context length": (model.context_length, 3),  # marks of beginning and end, and something between them
         "vocabulary": (model.vocab_size, VOCABULARY),
@@ -132,26 +157,41 @@ def _check(model: CLIP) -> None:
             raise ValueError(f"its {what} is {found}, and has to be at least {needed}")
 
 
-def load_checkpoint(path: str) -> CLIP:
+def load_checkpoint(path: str, activation: Activation = "auto", heads: int = 0) -> tuple[CLIP, Traits]:
     """The model of a `.safetensors` file, or of a `.pt` file that holds a state dict and nothing that could run code.
 
+    `activation` and `heads`, of the image tower, are for files that do not say theirs.
+
     Raises:
-        InputError: the file cannot be read, or holds something else.
+        InputError: the file cannot be read, holds something else, or does not say how its model computes.
     """
+    metadata: Mapping[str, str] = {}
     try:
         if Path(path).suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors import safe_open
 
-            state: Any = load_file(path)
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata() or {}
+                state: Any = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         else:
             with warnings.catch_warnings(action="ignore"):  # about TorchScript, which is refused below
                 state = torch.load(path, map_location="cpu", weights_only=True)
             state = state.get("state_dict", state) if isinstance(state, dict) else None
-        if not isinstance(state, dict):
-            raise TypeError("it holds no state dict")
     except Exception as error:  # every reader has its own exceptions for a file that is broken
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if isinstance(error, pickle.UnpicklingError) or "TorchScript" in reason:  # torch advises to run the code
-            reason = "it is no state dict, or holds objects or TorchScript, which are code and are not run"
-        raise InputError(f"cannot read the model '{path}': {reason}") from error
-    return rebuild(state, path)
+        raise InputError(f"cannot read the model '{path}': {_reason(path, error)}") from error
+    if not isinstance(state, dict):
+        raise InputError(f"cannot read the model '{path}': it holds no state dict")
+    traits = find_traits(Path(path), state, metadata, activation, heads)
+    return rebuild(state, path, traits), traits
+
+
+def _reason(path: str, error: Exception) -> str:
+    """Why a file cannot be read, for people."""
+    text = (str(error).splitlines() or [""])[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if not Path(path).stat().st_size:
+        return "the file is empty"
+    if isinstance(error, pickle.UnpicklingError) or "TorchScript" in text:  # torch advises to run the code
+        return "it is no state dict, or holds objects or TorchScript, which are code and are not run"
+    return f"the file is damaged, or something else than its name says ({type(error).__name__}: {text})"

@@ -18,7 +18,7 @@ SHORT = 128
 """Attention over so few tokens in bfloat16 is faster on a CPU as plain matrix products than as flash attention."""
 
 QUICK_GELU = 1.702
-"""CLIP's activation is `x * sigmoid(QUICK_GELU * x)`."""
+"""OpenAI's activation is `x * sigmoid(QUICK_GELU * x)`."""
 
 
 def image_tower(visual: Any, dtype: torch.dtype) -> nn.Module:
@@ -81,7 +81,7 @@ class _Block(nn.Module):
 
     def __init__(self, block: Any, dtype: torch.dtype) -> None:
         super().__init__()
-        attention, (hidden, _, output) = block.attn, block.mlp
+        attention, (hidden, activation, output) = block.attn, block.mlp
         width, self.heads = attention.embed_dim, attention.num_heads
         weight, bias = _behind(block.ln_1, attention.in_proj_weight, attention.in_proj_bias)
         scale = torch.ones_like(bias)
@@ -89,13 +89,16 @@ class _Block(nn.Module):
         self.queries_keys_values = _Linear(weight * scale[:, None], bias * scale, dtype)
         self.attended = _Linear(attention.out_proj.weight, attention.out_proj.bias, dtype)
         weight, bias = _behind(block.ln_2, hidden.weight, hidden.bias)
-        self.hidden = _Linear(QUICK_GELU * weight, QUICK_GELU * bias, dtype)
-        self.output = _Linear(output.weight / QUICK_GELU, output.bias, dtype)
+        self.quick = not isinstance(activation, nn.GELU)
+        factor = QUICK_GELU if self.quick else 1.0
+        self.hidden = _Linear(factor * weight, factor * bias, dtype)
+        self.output = _Linear(output.weight / factor, output.bias, dtype)
 
     def forward(self, tokens: Tensor, count: int) -> Tensor:
         """[B, L, D] -> [B, count, D], the first of them."""
         tokens = tokens[:, :count] + self._attention(F.layer_norm(tokens, tokens.shape[-1:]), count)
-        result: Tensor = tokens + self.output(F.silu(self.hidden(F.layer_norm(tokens, tokens.shape[-1:]))))
+        hidden = self.hidden(F.layer_norm(tokens, tokens.shape[-1:]))
+        result: Tensor = tokens + self.output(F.silu(hidden) if self.quick else F.gelu(hidden))
         return result
 
     def _attention(self, tokens: Tensor, count: int) -> Tensor:

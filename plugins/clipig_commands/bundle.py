@@ -59,7 +59,7 @@ def pack(path: Path, name: str, source: Path, plan: Plan, contents: dict[str, Pa
         try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 archive.writestr(f"{name}/{name}.yaml", as_yaml(plan))
-                if source.suffix.lower() not in (".yaml", ".yml"):
+                if source.is_file() and source.suffix.lower() not in (".yaml", ".yml"):
                     archive.write(source, f"{name}/{source.name}")
                 for inside, outside in contents.items():
                     archive.write(outside, f"{name}/{inside}")

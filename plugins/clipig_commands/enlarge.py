@@ -30,7 +30,7 @@ LAST = 0.3
 def enlarge(
     ctx: click.Context, picture: str, side: int, output: str | None, changes: tuple[str, ...], verbose: str | None
 ) -> None:
-    r"""Go on from PICTURE, which clipig made, with more pixels.
+    """Go on from PICTURE, which clipig made, with more pixels.
 
     The enlarged pixels are trained by the last third of the picture's own run, in which steps are small, so that it
     stays the same picture, and gets details. Lengths that are pixels, such as the window of `blur`, grow with it. What
@@ -39,7 +39,7 @@ def enlarge(
     \b
     clipig enlarge fox.png --to 1024
     clipig enlarge fox.png --to 512 --set learnrate=.5
-    """
+    """  # noqa: D301 - click wants the backspace
     from PIL import Image, UnidentifiedImageError
 
     plan = plan_of(ctx, [picture])

@@ -37,7 +37,7 @@ def explain(
     trial: bool,
     structured: bool,
 ) -> None:
-    r"""Explain what CONFIG will do before it runs: when, how long, and what of it does nothing.
+    """Explain what CONFIG will do before it runs: when, how long, and what of it does nothing.
 
     Every target, feature and constraint is a row, in which its weight rises and falls over the run. Time and memory
     come from a trial of a few epochs, for which the models are loaded as for a run; nothing is written.
@@ -45,7 +45,7 @@ def explain(
     \b
     clipig explain fox.yaml
     clipig explain --look object --var text=fox --no-trial
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.kit import forecast, remarks, timeline
 
     if not configs and not look:

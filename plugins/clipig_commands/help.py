@@ -28,7 +28,7 @@ def complete(ctx: click.Context, _parameter: click.Parameter, begun: str) -> lis
 @click.option("--json", "structured", is_flag=True, help="Print JSON.")
 @click.pass_context
 def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa: A001 - what users write
-    r"""Explain KEY: what stands in a config under this name.
+    """Explain KEY: what stands in a config under this name.
 
     KEY is a name such as `select`, a path such as `init.resolution`, a variable of expressions such as `t`, a
     component such as `blur`, or a command. Without it, all keys are listed.
@@ -36,7 +36,7 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
     \b
     clipig help resolution
     clipig help targets.features.weight
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.kit import keys
 
     registry = registry_of(ctx)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -39,7 +40,7 @@ def make(
     changes: tuple[str, ...],
     **options: str | None,
 ) -> None:
-    r"""Make a picture of WORDS.
+    """Make a picture of WORDS.
 
     It is `clipig run` with the default look, and the words in it. With `-n 4`, there are four pictures with different
     seeds, and NAME-sheet.png shows them side by side.
@@ -47,7 +48,7 @@ def make(
     \b
     clipig make castle
     clipig make red fox --look emoji -n 4
-    """
+    """  # noqa: D301 - click wants the backspace
     registry = registry_of(ctx)
     args = ["--look", look or registry.default("look"), "--var", f"text={' '.join(words)}"]
     args += [f"--{name}={value}" for name, value in options.items() if value is not None]
@@ -55,24 +56,24 @@ def make(
     if number == 1:
         call(ctx, "run", args)
         return
-    with contextlib.redirect_stdout(Tee(sys.stdout)) as printed:
+    printed = Tee(sys.stdout.buffer)
+    with contextlib.redirect_stdout(io.TextIOWrapper(printed, "utf-8", write_through=True)):
         call(ctx, "run", [*args, f"--repeat={number}"])
-    click.echo(sheet([Path(line) for line in printed.getvalue().splitlines()], registry))
+        paths = printed.getvalue().splitlines()
+    click.echo(sheet([Path(os.fsdecode(path)) for path in paths], registry))
 
 
-class Tee(io.StringIO):
+class Tee(io.BytesIO):
     """Passes everything on, and keeps it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
         self.stream = stream
 
-    def write(self, text: str) -> int:
-        self.stream.write(text)
-        return super().write(text)
-
-    def flush(self) -> None:
+    def write(self, data: Any, /) -> int:
+        self.stream.write(data)
         self.stream.flush()
+        return super().write(data)
 
 
 def sheet(pictures: list[Path], registry: Registry) -> Path:

@@ -17,7 +17,7 @@ from clipig_core.kit import names_of
 @click.option("--json", "structured", is_flag=True, help="Print JSON.")
 @click.pass_context
 def words(ctx: click.Context, model: str | None, pattern: str | None, structured: bool) -> None:
-    r"""List the words that MODEL knows, of those models that have a list.
+    """List the words that MODEL knows, of those models that have a list.
 
     With a PATTERN only words that contain it, or match it if it has a '*' or a '?'. A single argument that names no
     model is a pattern for all of them.
@@ -26,7 +26,7 @@ def words(ctx: click.Context, model: str | None, pattern: str | None, structured
     clipig words
     clipig words emoji 'straw*'
     clipig words berry
-    """
+    """  # noqa: D301 - click wants the backspace
     registry = registry_of(ctx)
     listed = {name: registry.find("model", name) for name in registry.names("model")}
     if model and pattern is None and model not in listed:

@@ -115,7 +115,7 @@ class WebP(Stills):
 
     def encoded(self, frame: Image.Image) -> bytes:
         file = io.BytesIO()
-        frame.save(file, "WEBP", quality=self.quality)
+        frame.save(file, "WEBP", quality=self.quality, method=2)  # a third of the time of 4, and 5 % more bytes
         return file.getvalue()[12:]  # behind RIFF, size, WEBP
 
     def part(self, frame: bytes, duration: int) -> bytes:

@@ -53,9 +53,9 @@ class Log:
 
     def write(self, moment: tuple[Step, float, tuple[int, int]]) -> None:
         found = measured(*moment)
-        first = self.stream is None
+        first = not self.file.exists()  # that of a run that is resumed goes on
         if self.stream is None:
-            self.stream = self.file.open("x", encoding="utf-8", newline="", buffering=1)
+            self.stream = self.file.open("a", encoding="utf-8", newline="", buffering=1)
         if self.file.suffix == ".jsonl":
             self.stream.write(json.dumps(found, ensure_ascii=False) + "\n")
             return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clipig_core import InputError
-from clipig_core.kit import printable, save
+from clipig_core.kit import adopt, printable, save
 from clipig_sweep.page import page
 from clipig_sweep.plan import Job
 
@@ -84,18 +84,20 @@ class Folder:
         for end, content in files.items():
             path = self.path / f"{picture.removesuffix('.png')}{end}"
             path.parent.mkdir(exist_ok=True)
-            save(path, content)
+            write(path, content)
         if ".png" in files:
             record["picture"] = picture
         if record["status"] == FAILED:
             record |= {"error": _harmless(record["error"]), "log": f"jobs/{job.id}.log"}
-            save(self.path / record["log"], f"{record['error']}\n\n{_harmless(log)}\n".encode())
+            write(self.path / record["log"], f"{record['error']}\n\n{_harmless(log)}\n".encode())
+        else:
+            (self.jobs / f"{job.id}.log").unlink(missing_ok=True)
         self.store(record)
         return record
 
     def store(self, record: Row) -> None:
         """Write a record. Raises RunError if it cannot be written."""
-        save(self.jobs / f"{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
+        write(self.jobs / f"{record['id']}.json", json.dumps(record, ensure_ascii=False).encode())
         self._remember(record)
 
     def _remember(self, record: Row) -> None:
@@ -122,9 +124,19 @@ class Folder:
         rows = self.rows(jobs)
         lines = [{key: value for key, value in row.items() if key != "thumbnail"} for row in rows]
         jsonl = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        save(self.path / "results.jsonl", jsonl.encode())
-        save(self.path / "results.csv", _csv(rows).encode())
-        save(self.path / "index.html", page(title, rows).encode())
+        write(self.path / "results.jsonl", jsonl.encode())
+        write(self.path / "results.csv", _csv(rows).encode())
+        write(self.path / "index.html", page(title, rows).encode())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole, or not at all, also where another process has left one: all that lies here is the sweep's.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    adopt(path)
+    save(path, content)
 
 
 def _harmless(text: str) -> str:

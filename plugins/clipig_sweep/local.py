@@ -170,7 +170,9 @@ class _Slot:
         reason = f"with exit code {code}"
         if code is not None and code < 0:
             reason = f"of signal {-code}, {signal.strsignal(-code)}"
-        words = Path(self._log).read_text("utf-8", "replace")[-LAST_WORDS:].strip()
+        words = Path(self._log).read_text("utf-8", "replace").strip()
+        if len(words) > 2 * LAST_WORDS:
+            words = f"{words[:LAST_WORDS]}\n[...]\n{words[-LAST_WORDS:]}"
         self.stop()
         return _DiedError(f"the process of this job died {reason}" + (f"; its last words:\n{words}" if words else ""))
 

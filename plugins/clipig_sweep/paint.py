@@ -57,8 +57,9 @@ class Painter:
         with _logged() as lines:
             try:
                 self._paint(job, painted)
-            except ClipigError as error:
-                painted.row |= {"status": "failed", "error": str(error)}
+            except Exception as error:
+                reason = str(error) if isinstance(error, ClipigError) else repr(error)
+                painted.row |= {"status": "failed", "error": reason}
                 lines.append("".join(traceback.format_exception(error)))
         painted.row["seconds"] = round(time.monotonic() - start, 2)
         painted.log = "\n".join(lines)

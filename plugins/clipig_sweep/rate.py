@@ -41,7 +41,7 @@ def rate(
     output: str | None,
     as_json: bool,
 ) -> None:
-    r"""Compare pictures, or folders of pictures, with texts and with other pictures.
+    """Compare pictures, or folders of pictures, with texts and with other pictures.
 
     A figure is 100 times the cosine between features. Choose a model that did not paint the pictures: one likes its own
     work. Features are remembered by content, so a picture is looked at once.
@@ -49,7 +49,7 @@ def rate(
     \b
     clipig rate fox-sweep/pictures -m photo-lite1 -o ratings.html
     clipig rate a.png b.png --text "red fox" --sort picture
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.kit import Registry, save
     from clipig_sweep.judge import Judge
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_core import InputError
+from clipig_core import InputError, RunError
 
 if TYPE_CHECKING:
     from clipig_core.kit import Document, Registry, Use
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 MANY = 1000
 SOME_FAILED = 3
-TABLES_SECONDS = 10.0
+TABLES_SECONDS, TABLES_SHARE = 10.0, 20.0
+"""How often tables are written anew while jobs run, and the least that passes until then, in times that it takes."""
 MEASURED_SECONDS = 3.0
 
 
@@ -61,7 +62,7 @@ def sweep(
     enlarge: float,
     yes: bool,
 ) -> None:
-    r"""Make many pictures of a config, whose `sweep:` section or options say in what they differ.
+    """Make many pictures of a config, whose `sweep:` section or options say in what they differ.
 
     Pictures, a table and a page go to a folder. If the same sweep is started again, it makes what is missing there.
     Exit code 3 says that some jobs failed.
@@ -70,7 +71,7 @@ def sweep(
     clipig sweep --look object --var text=@words.txt --set seed=1..3
     clipig sweep fox.yaml --set targets.0.weight='[1, 2, 4]' --dry-run
     clipig sweep fox.yaml --set seed=1..50 --then rate --keep 5
-    """
+    """  # noqa: D301 - click wants the backspace
     from clipig_core.kit import Registry
     from clipig_sweep.folder import FAILED, Folder
     from clipig_sweep.plan import check_values
@@ -209,7 +210,7 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
         finish(order, listed, folder)
         return
     progress = Progress(len(waiting), len(jobs) - len(waiting))
-    written = time.monotonic()
+    due = time.monotonic() + TABLES_SECONDS
     with ending_like_ctrl_c(), contextlib.closing(order.results(waiting)) as results:
         try:
             for job, result in results:
@@ -223,24 +224,28 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
                 progress.step(
                     record["status"] == DONE, f"{job.name}: {reason}; see {folder.path / record.get('log', '')}"
                 )
-                if time.monotonic() - written > TABLES_SECONDS:
+                if (begun := time.monotonic()) > due:
                     folder.write_tables(listed, order.stem)
-                    written = time.monotonic()
-        finally:
+                    due = time.monotonic() + max(TABLES_SECONDS, TABLES_SHARE * (time.monotonic() - begun))
+        except BaseException:
             progress.end()
             results.close()
-            finish(order, listed, folder)
+            with contextlib.suppress(RunError):  # what was wrong before says more
+                finish(order, listed, folder)
+            raise
+    progress.end()
+    finish(order, listed, folder)
 
 
 def finish(order: Order, jobs: Sequence[Job], folder: Folder) -> None:
     """Write tables, page and sheet."""
-    from clipig_core.kit import save
+    from clipig_sweep.folder import write
     from clipig_sweep.sheet import sheet
 
     folder.write_tables(jobs, order.stem)
     picture = sheet(order.grids, folder.rows(jobs)[: len(jobs)])
     if picture:
-        save(folder.path / "sheet.png", picture)
+        write(folder.path / "sheet.png", picture)
 
 
 class Progress:

@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
+from clipig_core.config.sections import Settings
+from clipig_core.language.params import declarations
 from tests.cli.support import clipig, command, environment, install, names
 
 CONFIG = """\
@@ -71,7 +73,13 @@ def test_the_options_of_old_are_there(tmp_path: Path) -> None:
     ):
         assert f"{short}, {long} " in text
     assert "--repeat" in text
-    assert "--seed" in text
+
+
+def test_every_setting_has_an_option(tmp_path: Path) -> None:
+    text = clipig(tmp_path, "run", "--help").stdout
+    for name, setting in declarations(Settings).items():
+        assert f"--{name.replace('_', '-')} " in text
+        assert setting.param.doc.split()[0] in text
 
 
 @pytest.mark.parametrize(
@@ -451,7 +459,8 @@ def random_clip() -> dict[str, Any]:
 
     torch.manual_seed(0)
     model = CLIP(32, 32, 1, 64, 16, 77, 49408, 64, 1, 1)
-    return {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    marks = dict.fromkeys(("input_resolution", "context_length", "vocab_size"), torch.tensor(0))
+    return {name: tensor.clone() for name, tensor in (model.state_dict() | marks).items()}
 
 
 def test_a_checkpoint_as_pt_and_as_safetensors(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def sidecar(path: str) -> dict[str, Any]:
 
 
 def test_nothing_of_this_machine_travels_with_a_picture(tmp_path: Path) -> None:
+    Path("a.yaml").write_text(CONFIG + "  - features: [image: start.png]\nmodel: emoji\n")
     clipig("run", "a.yaml")
     for text in (clipig("show", "made/a.png").stdout, Path("made/a.yaml").read_text()):
         assert str(tmp_path) not in text

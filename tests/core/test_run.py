@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import io
 import logging
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from clipig_core.config import check
-from clipig_core.engine.run import Models, Run
+from clipig_core.engine.assembly import Models
+from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
 from clipig_core.engine.watch import Watch
 from clipig_core.errors import InputError, PluginError
@@ -20,6 +22,7 @@ from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image
 from clipig_core.language.nodes import read_yaml
 from clipig_core.runner.execute import execute
+from clipig_core.runner.provenance import provenance
 
 from .support import AXES, SIZE, LinearEncoder, config_of, image_file, problems_of, run_of, third_party
 
@@ -488,6 +491,63 @@ def test_a_state_of_another_run_is_refused() -> None:
         run_of(f"{HEAD}canvas: pyramid\n{LIVELY}", LinearEncoder(AXES)).load_state_dict(state)
     with pytest.raises(ValueError, match="other targets"):
         run_of(HEAD + "targets: [{features: [{text: x}]}]", LinearEncoder(AXES)).load_state_dict(state)
+
+
+def test_a_changed_run_goes_on_from_its_picture_with_what_it_has_learned() -> None:
+    text = HEAD + LIVELY
+    run, whole = run_of(text, LinearEncoder(AXES)), image_of(text)
+    for _ in range(3):
+        run.step()
+    assert run.change(config_of(text)) == []  # the same config: as if nothing had happened
+    assert [step.epoch for step in run] == [3, 4, 5]
+    assert torch.equal(run.image, whole)
+    assert (run.done, run.changes) == (6, [3])
+    assert "# until epoch 3 with another config than this\n" in provenance(run, run.image)
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        ("learnrate: 0\ntargets: [{features: [{text: z}, {text: y}, {text: x}]}]", []),
+        ("learnrate: 0\ntargets: [{features: [{text: z}]}]\noptimizer: sgd", ["the optimizer starts without memory"]),
+        (
+            "learnrate: 0\ntargets: [{features: [{text: z}]}]\ncanvas: pyramid",
+            ["another canvas starts from the picture", "the optimizer starts without memory"],
+        ),
+    ],
+)
+def test_a_change_keeps_the_picture_and_says_what_it_cannot_keep(change: str, lost: list[str]) -> None:
+    run = run_of(HEAD + LIVELY, LinearEncoder(AXES))
+    for _ in range(3):
+        run.step()
+    before = run.image
+    assert run.change(config_of(HEAD + change)) == lost
+    assert torch.allclose(run.image, before, atol=1e-3)
+    run.step()  # learnrate 0
+    assert torch.allclose(run.image, before, atol=1e-3)
+
+
+def test_a_change_is_undone_by_the_state_before_it() -> None:
+    config, run = config_of(HEAD + LIVELY), run_of(HEAD + LIVELY, LinearEncoder(AXES))
+    for _ in range(3):
+        run.step()
+    state = copy.deepcopy(run.state_dict())
+    run.change(config_of(HEAD.replace("epochs: 6", "epochs: 99") + "targets: [{features: [{text: z}]}]"))
+    for _ in range(9):
+        run.step()
+    run.change(config, state)
+    assert [step.epoch for step in run] == [3, 4, 5]
+    assert torch.equal(run.image, image_of(HEAD + LIVELY))
+
+
+def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was() -> None:
+    run = run_of(HEAD + LIVELY, LinearEncoder(AXES))
+    for _ in range(3):
+        run.step()
+    [problem] = problems_of(lambda: run.change(config_of(HEAD.replace("epochs: 6", "epochs: 3") + LIVELY)))
+    assert str(problem).startswith("test.yaml:2:9: 3 epochs are done; 'epochs' has to be more")
+    assert [step.epoch for step in run] == [3, 4, 5]
+    assert torch.equal(run.image, image_of(HEAD + LIVELY))
 
 
 def test_the_average_is_the_mean_of_the_last_pictures() -> None:

@@ -1010,6 +1010,19 @@ def gives_up(run: Function, jobs: Sequence[Any]) -> Iterator[Any]:
 wrong(check_command, "is function, not a command")(double)
 
 
+def test_a_command_shows_its_examples_as_they_are_written() -> None:
+    @click.command()
+    def raw() -> None:
+        r"""Wrong.
+
+        \b
+        clipig raw
+        """
+
+    with pytest.raises(ContractError, match="in its help"):
+        check_command(raw)
+
+
 def test_a_command_explains_its_options() -> None:
     @click.command()
     @click.option("--often")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -79,7 +80,8 @@ def test_hooks_are_explained(hook: str) -> None:
 
 def test_commands_and_options_are_listed() -> None:
     page = EXPANDED["docs/reference/command-line.md"]
-    context = click.Context(cli, obj=Registry())
+    built_in = [entry for entry in entry_points(group="clipig") if entry.dist and entry.dist.name == "clipig"]
+    context = click.Context(cli, obj=Registry(built_in))
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command

@@ -25,7 +25,7 @@ import torch
 from clipig_checkpoint.file import Checkpoint
 from clipig_cli import cli
 
-CONFIG = """
+HEAD = """
 resolution: 24 if t < .5 else 32
 epochs: 150
 seed: 1
@@ -35,13 +35,25 @@ verbose: 0
 snapshot_interval: 7
 optimizer: rmsprop
 outputs: [checkpoint: {interval: 2, keep: yes}]
+"""
+CONFIGS = {
+    "model": f"""{HEAD}
 targets:
   - batch_size: 2
     feature_scale: fair
-    features: [{text: fox}, {text: owl, weight: random()}]
-    transforms: [{resize: 24}, {random_shift: 0 1}, {noise: .1}]
-    constraints: [{blur: {weight: .2}}]
-"""
+    features: [{{text: fox}}, {{text: owl, weight: random()}}]
+    transforms: [{{resize: 24}}, {{random_shift: 0 1}}, {{noise: .1}}]
+    constraints: [{{blur: {{weight: .2}}}}]
+""",
+    "pixels": f"""{HEAD}
+canvas: pyramid
+targets:
+  - batch_size: 4
+    transforms: [{{random_shift: 0 1}}, {{noise: .1 * random()}}]
+    constraints: [{{blur: {{weight: .2}}}}, {{mean: {{above: .6 + .1 * random()}}}}]
+""",
+}
+"""The second needs no model, so that it starts at once."""
 
 
 @dataclass
@@ -57,40 +69,59 @@ class Score:
     failed: int = 0
 
 
+@dataclass
+class Whole:
+    """A run that nothing happened to."""
+
+    state: dict[str, Any]
+    loading: float
+    """Seconds until its first checkpoint."""
+    painting: float
+
+
 def campaign(kills: int, seed: int, folder: Path) -> Score:
-    """Kill so many runs, once each; four of five when their first checkpoint is there, as loading takes longer."""
+    """Kill so many runs, once each, every fourth with a model, every fifth before or after its first checkpoint."""
     print(f"seed {seed}", flush=True)
-    (folder / "a.yaml").write_text(CONFIG)
-    start = time.monotonic()
-    child = begin(folder, "run", "a.yaml", "-o", "whole.png")
-    wait_for(folder / "whole.checkpoint", child)
-    loading = time.monotonic() - start
-    assert wait(child) == 0
-    painting = time.monotonic() - start - loading
-    whole, rng, score = state(folder / "whole.checkpoint"), random.Random(seed), Score()
+    runs, rng, score = {name: whole(folder, name, text) for name, text in CONFIGS.items()}, random.Random(seed), Score()
     for number in range(kills):
-        name = f"run{number}"
-        child = begin(folder, "run", "a.yaml", "-o", f"{name}.png")
+        config = "pixels" if number % 4 else "model"
+        one = runs[config]
+        child = begin(folder, "run", f"{config}.yaml", "-o", f"run{number}.png")
         if number % 5:
-            wait_for(folder / f"{name}.checkpoint", child)
-            time.sleep(rng.uniform(0, painting))
+            wait_for(folder / f"run{number}.checkpoint", child)
+            time.sleep(rng.uniform(0, one.painting))
         else:
-            time.sleep(rng.uniform(0, loading + painting))
+            time.sleep(rng.uniform(0, one.loading + one.painting))
         os.kill(child, signal.SIGKILL)
-        ended = wait(child) == 0
-        if not (folder / f"{name}.checkpoint").exists():
-            score.early += 1
-        elif ended:
-            score.late += 1
-        elif wait(begin(folder, "resume", f"{name}.png")):
-            score.failed += 1
-        elif same(state(folder / f"{name}.checkpoint"), whole):
-            score.same += 1
-        else:
-            score.different += 1
+        judge(score, folder / f"run{number}.checkpoint", wait(child) == 0, one)
         if (number + 1) % 10 == 0:
             print(f"{number + 1} kills: {score}", flush=True)
     return score
+
+
+def whole(folder: Path, name: str, text: str) -> Whole:
+    """A run of a config that comes to its end."""
+    (folder / f"{name}.yaml").write_text(text)
+    start = time.monotonic()
+    child = begin(folder, "run", f"{name}.yaml", "-o", f"whole-{name}.png")
+    wait_for(folder / f"whole-{name}.checkpoint", child)
+    loading = time.monotonic() - start
+    assert wait(child) == 0
+    return Whole(state(folder / f"whole-{name}.checkpoint"), loading, time.monotonic() - start - loading)
+
+
+def judge(score: Score, checkpoint: Path, ended: bool, one: Whole) -> None:
+    """What becomes of a run that was killed."""
+    if not checkpoint.exists():
+        score.early += 1
+    elif ended:
+        score.late += 1
+    elif wait(begin(checkpoint.parent, "resume", checkpoint.name)):
+        score.failed += 1
+    elif same(state(checkpoint), one.state):
+        score.same += 1
+    else:
+        score.different += 1
 
 
 def begin(folder: Path, *arguments: str) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import math
 import warnings
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from clipig_clip import NAMES, named
 from clipig_clip.checkpoint import checkpoint
 from clipig_clip.emoji import EmojiEncoder, emoji
 from clipig_clip.encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
+from clipig_clip.traits import OPENAI
 from clipig_core import InputError, RunError
 from clipig_core.config import check
 from clipig_core.downloads import FetchError
@@ -114,13 +116,13 @@ def test_a_checkpoint_keeps_its_numbers(tmp_path: Path, suffix: str, sizes: tupl
     path = tmp_path / f"tiny{suffix}"
     state = model.state_dict()
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
-    assert_same(checkpoint(str(path), CPU, torch.float32), model)
+    assert_same(checkpoint(str(path), CPU, torch.float32, "quickgelu"), model)
 
 
 def test_what_happens_to_a_checkpoint_later_does_not_matter(tiny: CLIP, tmp_path: Path) -> None:
     path = tmp_path / "tiny.safetensors"
     save_file(tiny.state_dict(), path)
-    encoder = checkpoint(str(path), CPU, torch.float32)
+    encoder = checkpoint(str(path), CPU, torch.float32, "quickgelu")
     path.write_bytes(bytes(path.stat().st_size))
     assert_same(encoder, tiny)
 
@@ -166,7 +168,7 @@ def test_a_checkpoint_in_half_precision(tiny: CLIP, tmp_path: Path) -> None:
     path = tmp_path / "half.safetensors"
     save_file({name: tensor.half() for name, tensor in tiny.state_dict().items()}, path)
     rounded = copy.deepcopy(tiny).half().float()
-    assert_same(checkpoint(str(path), CPU, torch.float32), rounded)
+    assert_same(checkpoint(str(path), CPU, torch.float32, "quickgelu"), rounded)
 
 
 def test_a_named_model_is_read_from_the_torchscript_that_openai_published(
@@ -190,11 +192,105 @@ def assert_same(encoder: ClipEncoder, model: CLIP) -> None:
     torch.testing.assert_close(encoder.encode_text(texts), wanted)
 
 
+def open_clip(sizes: tuple[Any, ...], heads: int) -> CLIP:
+    """A model that was trained as most of open_clip's are: with GELU, and with heads of its own."""
+    model: Any = model_of(sizes)
+    for tower in (model.visual.transformer, model.transformer):
+        for block in tower.resblocks:
+            block.mlp.gelu = torch.nn.GELU()
+    for block in model.visual.transformer.resblocks:
+        block.attn.num_heads, block.attn.head_dim = heads, block.attn.embed_dim // heads
+    return cast(CLIP, model)
+
+
+def config_of(folder: Path, **vision: object) -> None:
+    config = {
+        "model_cfg": {
+            "vision_cfg": {"layers": 3, "width": 128, "patch_size": 32, "head_width": 32, **vision},
+            "text_cfg": {"width": 64, "heads": 1},
+        },
+        "preprocess_cfg": {"mean": MEAN, "std": STD},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+
+
+def test_weights_that_do_not_say_how_they_compute_are_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "own.pt"
+    torch.save(model_of(TINY).state_dict(), path)
+    with pytest.raises(InputError, match=r"does not say with which activation .*write 'model: {own.pt: {activation"):
+        checkpoint(str(path), CPU, torch.float32)
+
+
+def test_files_of_openai_say_it_by_what_stands_beside_the_weights(tmp_path: Path) -> None:
+    model, path = model_of(TINY), tmp_path / "own.pt"
+    torch.save(model.state_dict() | dict.fromkeys(OPENAI, torch.tensor(1)), path)
+    assert_same(checkpoint(str(path), CPU, torch.float32), model)
+
+
+@pytest.mark.parametrize("where", ["parameters", "metadata", "beside"])
+def test_a_model_of_open_clip_computes_what_it_was_trained_to(tmp_path: Path, where: str) -> None:
+    model, path = open_clip(TINY, heads=4), tmp_path / "own.safetensors"
+    metadata = {"activation": "gelu", "heads": "4"} if where == "metadata" else {"format": "pt"}
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path, metadata)
+    if where == "beside":
+        config_of(tmp_path)
+    more: dict[str, Any] = {"activation": "gelu", "heads": 4} if where == "parameters" else {}
+    assert_same(checkpoint(str(path), CPU, torch.float32, **more), model)
+    with pytest.raises(AssertionError, match="not close"):
+        assert_same(checkpoint(str(path), CPU, torch.float32, "quickgelu"), model)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "JSONDecodeError"),
+        ("[]", "TypeError"),
+        ("{}", "KeyError: 'model_cfg'"),
+        ('{"model_cfg": {"vision_cfg": {"ls_init_value": 0.1}, "text_cfg": {}}}', "with 'ls_init_value' is none"),
+        ('{"model_cfg": {"vision_cfg": {"width": 64, "layers": 2, "head_width": 0}, "text_cfg": {}}}', "ZeroDivision"),
+    ],
+)
+def test_a_config_beside_weights_that_says_nothing(tmp_path: Path, content: str, reason: str) -> None:
+    torch.save(model_of(TINY).state_dict(), tmp_path / "own.pt")
+    (tmp_path / "open_clip_config.json").write_text(content)
+    with pytest.raises(InputError, match=reason):
+        checkpoint(str(tmp_path / "own.pt"), CPU, torch.float32)
+
+
+def test_heads_that_do_not_fit(tmp_path: Path) -> None:
+    torch.save(model_of(TINY).state_dict(), tmp_path / "own.pt")
+    with pytest.raises(InputError, match="128 channels cannot be shared by 7 heads"):
+        checkpoint(str(tmp_path / "own.pt"), CPU, torch.float32, "gelu", 7)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"\x80\x02}q\x00.", ""),
+        (b"PK\x03\x04 and no more", "the file is damaged"),
+        (b"\x00" * 8 + b"{}", ""),
+        (b"e" * 40, ""),
+        (bytes(range(256)), ""),
+        (b"<html>not found</html>", ""),
+    ],
+)
+def test_what_is_said_of_files_that_are_broken(tmp_path: Path, suffix: str, content: bytes, reason: str) -> None:
+    path = tmp_path / f"own{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        checkpoint(str(path), CPU, torch.float32)
+    text = str(raised.value).removeprefix(f"cannot read the model '{path}': ")
+    assert reason in text or suffix == ".safetensors"
+    assert text.startswith(("the file is ", "it is no state dict", "it holds no state dict", "'"))
+
+
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save({"weight": torch.zeros(3)}, path)
     with pytest.raises(InputError, match="does not hold a CLIP model in OpenAI's format"):
-        checkpoint(str(path), CPU, torch.float32)
+        checkpoint(str(path), CPU, torch.float32, "quickgelu")
 
 
 def test_a_file_in_the_place_of_a_named_model_is_neither_run_nor_replaced(
@@ -281,7 +377,7 @@ def test_a_run_in_fewer_digits_finds_a_similar_picture(precision: str) -> None:
 
 @pytest.mark.slow
 def test_a_compiled_model_sees_the_same(tiny: CLIP, tmp_path: Path) -> None:
-    torch.save(tiny.state_dict(), tmp_path / "tiny.pt")
+    torch.save(tiny.state_dict() | dict.fromkeys(OPENAI, torch.tensor(0)), tmp_path / "tiny.pt")
     text = f"model: {tmp_path / 'tiny.pt'}\nresolution: 70\nepochs: 3\nseed: 1\nprecision: float32\nchunk: 3\n"
     text += "targets: [{features: [{text: strawberry}], batch_size: 5, transforms: [{random_crop: 64}]}]\n"
     pictures = []

@@ -302,6 +302,22 @@ def test_without_an_encoder_webm_says_so(tmp_path: Path, monkeypatch: pytest.Mon
         make(tmp_path, {"video": "webm"})
 
 
+def test_a_run_that_is_resumed_loses_nothing_of_before(tmp_path: Path) -> None:
+    listed = [{"video": {"every": 1}}, "log", {"frames": 2}]
+    plan = clipig.read(CONFIG, outputs=listed)
+    before = clipig.Run(plan)
+    clipig.execute(before, outputs(plan, tmp_path / "demo"), iter([False, False, True]).__next__)
+    first = (tmp_path / "demo.webp").read_bytes()
+    after = clipig.Run(plan)
+    after.load_state_dict(before.state_dict())
+    result = clipig.execute(after, outputs(plan, tmp_path / "demo"))
+    assert result.failures == []
+    assert names(tmp_path) == ["demo-frames", "demo-from3.webp", "demo.csv", "demo.webp"]
+    assert (tmp_path / "demo.webp").read_bytes() == first
+    with (tmp_path / "demo.csv").open(newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file) if row["kind"] == "run"] == [*"01234567"]
+
+
 @pytest.mark.parametrize("kind", ["webp", "gif", *STREAMS])
 def test_a_disk_that_fills_leaves_a_film_that_plays(kind: str, tmp_path: Path) -> None:
     given = {"format": kind, "every": 1, "fps": 3, "quality": 100}

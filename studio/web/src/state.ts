@@ -1,0 +1,199 @@
+// What the page knows, and what it says to the server.
+import { signal } from "@preact/signals";
+
+export interface Step {
+  epoch: number;
+  epochs: number;
+  left: number;
+  rate: number;
+  size: [number, number];
+  values: Record<string, number | null>;
+}
+export interface Point {
+  epoch: number;
+  values: Record<string, number | null>;
+}
+export interface Summary {
+  id: number;
+  state: "waiting" | "loading" | "running" | "paused" | "done" | "stopped" | "failed";
+  name: string;
+  message: string;
+  picture: string;
+}
+export interface Change {
+  epoch: number;
+  before: string;
+  text: string;
+  note: string;
+}
+export interface Job extends Summary {
+  text: string;
+  step: Partial<Step>;
+  points: Point[];
+  changes: Change[];
+  undo: number;
+  frame: number;
+}
+export interface Line {
+  message: string;
+  time: number;
+}
+export interface Problem {
+  line: number;
+  column: number;
+  message: string;
+}
+export interface Picture {
+  id: string;
+  name: string;
+  time: number;
+  size: [number, number];
+  made: boolean;
+}
+export interface Template {
+  group: string;
+  name: string;
+  text: string;
+}
+
+export const folder = signal("");
+export const jobs = signal<Summary[]>([]);
+export const job = signal<Job | null>(null);
+export const log = signal<Line[]>([]);
+export const pictures = signal<Picture[]>([]);
+export const word = signal("");
+export const templates = signal<Template[]>([]);
+export const connection = signal<"opening" | "open" | "lost" | "refused">("opening");
+export const notice = signal("");
+export const problems = signal<Problem[]>([]);
+
+const MOST_POINTS = 1000;
+const ENDED = ["done", "stopped", "failed"];
+
+export const isOver = (one: Summary | null) => !one || ENDED.includes(one.state);
+
+// The server
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const answer = await fetch(path, init).catch(() => null);
+  if (!answer) throw new Error("The studio does not answer.");
+  const content = answer.headers.get("content-type")?.startsWith("application/json")
+    ? await answer.json()
+    : { message: await answer.text() };
+  if (!answer.ok) throw new Error(content.message);
+  return content as T;
+}
+
+export const get = <T>(path: string) => ask<T>(path);
+
+export const post = <T>(path: string, content: unknown) =>
+  ask<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content) });
+
+/** Does something, and tells what went wrong. */
+export async function attempt<T>(what: Promise<T>): Promise<T | undefined> {
+  try {
+    const result = await what;
+    notice.value = "";
+    return result;
+  } catch (error) {
+    notice.value = error instanceof Error ? error.message : String(error);
+    return undefined;
+  }
+}
+
+export const check = async (text: string) => (await post<{ problems: Problem[] }>("/check", { text })).problems;
+export const run = (text: string) => attempt(post("/run", { text }));
+export const change = (text: string) => attempt(post("/change", { text, job: job.value?.id }));
+export const control = (what: string, id = job.value?.id) => attempt(post("/control", { what, job: id }));
+
+export async function openPicture(id: string): Promise<string | undefined> {
+  return (await attempt(get<{ text: string }>(`/picture/${id}/config`)))?.text;
+}
+
+/** The config of a file: of a picture that clipig made, or the file itself. */
+export async function openFile(file: File): Promise<string | undefined> {
+  if (/\.ya?ml$/i.test(file.name)) return attempt(file.text());
+  const headers = { "content-type": "image/png" };
+  return (await attempt(ask<{ text: string }>("/open", { method: "POST", headers, body: file })))?.text;
+}
+
+export async function refresh() {
+  const found = await get<Picture[]>(`/pictures?word=${encodeURIComponent(word.value)}`).catch(() => null);
+  if (found) pictures.value = found;
+}
+
+// Events
+
+interface Events {
+  snapshot: { folder: string; jobs: Summary[]; job: Job | null; log: Line[] };
+  jobs: Summary[];
+  job: Job;
+  step: { job: number; frame: number; step?: Step };
+  log: Line;
+  changed: { job: number; text: string; changes: Change[]; undo: number };
+  refused: { job: number; message: string };
+}
+
+let stride = 1;
+let count = 0;
+
+function follow(begun: Job | null) {
+  job.value = begun;
+  stride = 1;
+  count = 0;
+  if (begun) log.value = [];
+}
+
+/** A point more, as the server keeps them: every so many, so that a long run stays small. */
+function added(points: Point[], step: Step): Point[] {
+  if (count++ % stride) return points;
+  const longer = [...points, { epoch: step.epoch, values: step.values }];
+  if (longer.length <= MOST_POINTS) return longer;
+  stride *= 2;
+  return longer.filter((_, index) => index % 2 === 0);
+}
+
+const handlers: { [Name in keyof Events]: (content: Events[Name]) => void } = {
+  snapshot(content) {
+    folder.value = content.folder;
+    jobs.value = content.jobs;
+    follow(content.job);
+    log.value = content.log;
+    connection.value = "open";
+    void refresh();
+  },
+  jobs(content) {
+    const over = (list: Summary[]) => list.filter(isOver).length;
+    const ended = over(content) !== over(jobs.value);
+    jobs.value = content;
+    const mine = content.find((one) => one.id === job.value?.id);
+    if (job.value && mine) job.value = { ...job.value, ...mine };
+    if (ended) void refresh();
+  },
+  job: follow,
+  step(content) {
+    const mine = job.value;
+    if (mine?.id !== content.job) return;
+    const { step } = content;
+    job.value = { ...mine, frame: content.frame, ...(step && { step, points: added(mine.points, step) }) };
+  },
+  log(content) {
+    log.value = [...log.value, content].slice(-200);
+  },
+  changed(content) {
+    if (job.value?.id === content.job) job.value = { ...job.value, ...content, id: content.job };
+  },
+  refused(content) {
+    notice.value = content.message;
+  },
+};
+
+export function connect() {
+  const source = new EventSource("/events");
+  for (const [name, handle] of Object.entries(handlers))
+    source.addEventListener(name, (event) => handle(JSON.parse((event as MessageEvent<string>).data)));
+  source.onerror = () => {
+    connection.value = source.readyState === EventSource.CLOSED ? "refused" : "lost";
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+  };
+}
