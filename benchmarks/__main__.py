@@ -57,8 +57,8 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "waiting": waiting.measure,
     "outputs": outputs.measure,
     "watching": watching.measure,
-    "guarding": guarding.measure,
     "sweeps": sweeps.measure,
+    "guarding": guarding.measure,
     "profile": profiling.measure,
 }
 
@@ -75,15 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.compare:
         print(tables.compare(*map(load, args.compare)))
         return
+    before = load(args.check) if args.check else None
     try:
-        measure(args)
+        figures = measure(args)
     except ClipigError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    if before and (worse := tables.worse(before, figures, args.tolerance)):
+        sys.exit("\n".join(["dearer than before:", *worse]))
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Print each table when it is done."""
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Print each table when it is done; all figures."""
     found: list[tables.Table] = []
     with tempfile.TemporaryDirectory() as folder:
         facts = machine(args.devices)
@@ -97,6 +100,7 @@ def measure(args: argparse.Namespace) -> None:
                     found.append(table)
                     if args.json:  # an interrupted command leaves what it measured
                         save(args.json, json.dumps(tables.to_json(facts, found), indent=1).encode() + b"\n")
+    return tables.to_json(facts, found)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -109,6 +113,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", choices=present, help="measure only there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a new file")
     parser.add_argument("--compare", type=Path, nargs=2, metavar="FILE", help="two such files: before and now")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="fail if ratios are worse than in such a file")
+    parser.add_argument("--tolerance", type=float, default=1.15, metavar="X", help="how many times; 1.15 if not given")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="save the pictures of `precision` side by side")
     parser.add_argument("--quick", action="store_true", help="only show that everything works; figures mean nothing")
     args = parser.parse_args(arguments)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+RATIOS = {"over own"}
+"""Columns that say what clipig adds to the work of a model; less is better."""
 
 Cell = float | str | None
 Rows = dict[str, dict[str, Cell]]
@@ -48,6 +51,26 @@ def compare(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         if rows:
             lines += ["", f"## {table['name']}", "", _grid(rows, str)]
     return "\n".join(lines)
+
+
+def worse(before: Mapping[str, Any], now: Mapping[str, Any], tolerance: float) -> list[str]:
+    """The ratios of `now` that are more than `tolerance` times those of `before`; seconds are not looked at.
+
+    A ratio compares two things that one run measured in turns, so it means something on another machine, too.
+    """
+    known = dict(_ratios(before))
+    return [
+        f"{', '.join(place)} is {ratio:.3f}, and was {known[place]:.3f}"
+        for place, ratio in _ratios(now)
+        if place in known and ratio > tolerance * known[place]
+    ]
+
+
+def _ratios(figures: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str], float]]:
+    """The ratios among figures, by table, row and column."""
+    for table in figures["tables"]:
+        for name, row in table["rows"].items():
+            yield from (((table["name"], name, column), row[column]) for column in RATIOS & row.keys())
 
 
 def _ratio(before: Cell, now: Cell) -> str:

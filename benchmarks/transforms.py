@@ -35,7 +35,7 @@ ARGUMENTS = {
     "mul": "1 .9 .8",
     "noise": ".1",
     "pad": "{size: 16, mode: wrap}",
-    "periodic": "",
+    "periodic": "1",
     "quantize": "1/8",
     "random_crop": "224",
     "random_flip": ".5",

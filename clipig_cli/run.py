@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.run import Run
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
+    from clipig_core.runner.execute import Result
 
 INTERRUPTED = 130
 
@@ -89,6 +92,7 @@ def options_of_settings(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
 )
+@click.option("--json", "structured", is_flag=True, help="Print how it went as JSON instead of the path, on one line.")
 @options_of_settings
 def run(
     configs: tuple[str, ...],
@@ -99,6 +103,7 @@ def run(
     checkpoint: bool,
     preview: bool,
     allow_private: bool,
+    structured: bool,
     **options: str | None,
 ) -> None:
     """Make a picture from one or more YAML configs.
@@ -134,7 +139,7 @@ def run(
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
             name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
-            if not make(one, name, interrupts, stages, watching):
+            if not make(one, name, interrupts, stages, watching, tell=put_json if structured else put):
                 raise click.exceptions.Exit(INTERRUPTED)
 
 
@@ -215,11 +220,12 @@ def make(
     watching: Component | None = None,
     again: Path | None = None,
     begin: Callable[[Run], None] = lambda _: None,
+    tell: Callable[[Path, Result], None] | None = None,
 ) -> bool:
     """Make one picture; False if it was interrupted.
 
     It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
-    one more output, and `begin` is called with the run before its first epoch.
+    one more output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
     """
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
@@ -259,7 +265,7 @@ def make(
             if settings.verbose:
                 terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
-                put(picture.output.image)
+                (tell or put)(picture.output.image, result)
         for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
@@ -275,7 +281,24 @@ def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
         return make(plan, image.stem, interrupts, stages, again=image, begin=begin)
 
 
-def put(path: Path) -> None:
+def put_json(path: Path, result: Result) -> None:
+    """Print what came of a run, for programs."""
+    rows = [{name: value for name, value in asdict(row).items() if name != "course"} for row in result.statistics]
+    entry = {
+        "picture": str(path),
+        "seed": result.run.plan.seed,
+        "epochs": result.run.done,
+        "stopped": result.stopped,
+        "seconds": round(result.run.seconds, 3),
+        "loss": result.loss,
+        "similarity": result.similarity,
+        "statistics": rows,
+        "verdict": result.verdict,
+    }
+    click.echo(json.dumps(entry))
+
+
+def put(path: Path, _result: Result | None = None) -> None:
     """Print a path: as it is for programs, which may have to open it, and as a line for people."""
     seen = sys.stdout is not None and sys.stdout.isatty()
     click.echo(printable(str(path)) if seen else os.fsencode(path))

@@ -120,3 +120,15 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     for name in ("epoch", "precision", "transforms", "memory", "scaling", "startup", "watching", "profile"):
         assert f"## {name} (cpu)\n" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["precision.png"]
+
+
+def test_a_ratio_that_is_worse_than_it_was_is_named() -> None:
+    def found(**row: float) -> dict[str, Any]:
+        return tables.to_json({}, [tables.Table("epoch (cpu)", "", {"small": {**row}})])
+
+    before = found(**{"epoch s": 1.0, "over own": 1.2})
+    assert tables.worse(before, found(**{"epoch s": 9.0, "over own": 1.3}), 1.15) == []
+    assert tables.worse(before, found(**{"epoch s": 1.0, "over own": 1.5}), 1.15) == [
+        "epoch (cpu), small, over own is 1.500, and was 1.200"
+    ]
+    assert tables.worse(tables.to_json({}, []), found(**{"over own": 9.0}), 1.15) == []

@@ -1,4 +1,4 @@
-"""The file of a checkpoint: safetensors, with the structure of the state and the plan as JSON and YAML in its header.
+"""The file of a checkpoint: safetensors, with the structure of the state and the plan as JSON in its header.
 
 Nothing in it is run, and whoever reads it trusts nothing of it.
 """
@@ -25,10 +25,10 @@ MAX_HEADER = 16_000_000
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run leaves: its config as YAML, the state for `Run.load_state_dict`, and what it was computed with."""
+    """What a run leaves: its config, the state for `Run.load_state_dict`, and what it was computed with."""
 
     path: Path
-    plan: str
+    plan: dict[str, Any]
     state: dict[str, Any]
     machine: dict[str, str]
 
@@ -39,7 +39,7 @@ class Checkpoint:
         tensors: dict[str, Tensor] = {}
         texts = {
             "format": FORMAT,
-            "plan": self.plan,
+            "plan": json.dumps(self.plan, default=str),
             "machine": json.dumps(self.machine),
             "state": json.dumps(_packed(self.state, tensors)),
         }
@@ -62,7 +62,7 @@ class Checkpoint:
                     raise ValueError(f"it is not of the format '{FORMAT}'")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
                 state = _unpacked(json.loads(texts["state"]), tensors)
-                machine, plan = json.loads(texts["machine"]), texts["plan"]
+                machine, plan = (json.loads(texts[name]) for name in ("machine", "plan"))
         except FileNotFoundError:
             hint = "a run with 'outputs: [checkpoint]' leaves one, unless it came to its end"
             raise InputError(f"there is no checkpoint '{path}' ({hint})") from None
@@ -70,8 +70,8 @@ class Checkpoint:
             raise InputError(f"cannot read '{path}': {error.strerror or error}") from None
         except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"'{path}' is not a whole checkpoint: {str(error) or type(error).__name__:.200}") from None
-        if not isinstance(state, dict) or not isinstance(machine, dict):
-            raise InputError(f"'{path}' is not a whole checkpoint: it has no state")
+        if not all(isinstance(part, dict) for part in (state, machine, plan)):
+            raise InputError(f"'{path}' is not a whole checkpoint: a part of it is no mapping")
         return cls(path, plan, state, machine)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import Param, RunError
-from clipig_core.kit import Observer, Result, Run, Step, as_yaml, save
+from clipig_core.kit import Observer, Result, Run, Step, save
 
 log = logging.getLogger("clipig")
 
@@ -72,7 +72,7 @@ class CheckpointFile(Observer):
 
     def _write(self) -> bool:
         try:
-            content = Checkpoint(self.path, as_yaml(self.run.plan), self.run.state_dict(), machine(self.run))
+            content = Checkpoint(self.path, self.run.plan.dump(), self.run.state_dict(), machine(self.run))
             save(self.path, content.to_bytes())
             self._written = True
         except RunError as error:

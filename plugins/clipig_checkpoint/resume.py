@@ -11,15 +11,18 @@ import click
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import InputError, Problem
-from clipig_core.kit import Registry, differences, read, read_file, read_yaml
+from clipig_core.kit import Node, Place, Registry, as_yaml, differences, read, read_file, read_yaml
 
 if TYPE_CHECKING:
-    from clipig_core.kit import Node, Plan, Run
+    from clipig_core.kit import Plan, Run
 
 log = logging.getLogger("clipig")
 
-ELSEWHERE = ("verbose", "output", "snapshot_interval", "outputs")
+ELSEWHERE = ("requires", "snapshot_interval", "outputs")
 """What may change in a config, as the picture does not depend on it."""
+
+HERE = ("device", "verbose")
+"""What a config that lies beside a picture does not say."""
 
 INTERRUPTED = 130
 
@@ -45,15 +48,16 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     found = Checkpoint.read(base.with_name(base.name + SUFFIX))
     registry = ctx.find_object(Registry)
     assert registry is not None  # noqa: S101 - the command line has looked it up to find this command
-    saved = read_yaml(found.plan, str(found.path))
-    now = _beside(base) or saved
-    planned, plan = (read([node], {}, registry) for node in (saved, now))
-    changes = _changes(planned.dump(), plan.dump())
+    sources = [Node.of(found.plan, Place(str(found.path)), paths=True)]
+    planned, now = read(sources, {}, registry), _beside(base)
+    changes = _changes(planned, read([now], {}, registry)) if now else []
     if changes and not changed:
         head = Problem(f"the config is not that of '{found.path}'", hint="--changed accepts that")
         raise InputError([head, *changes])
-    if epochs is not None:
-        plan = read([now], {"epochs": epochs}, registry)
+    if now and changes:
+        here = {name: found.plan[name] for name in HERE if name in found.plan}
+        sources = [Node.of(here, sources[0].place, paths=True), now]
+    plan = read(sources, {} if epochs is None else {"epochs": epochs}, registry)
     done = found.state.get("epoch")
     if isinstance(done, int) and done >= plan.settings.fixed.epochs:
         raise InputError(f"'{picture}' has its {done} epochs (-e goes further)")
@@ -80,14 +84,11 @@ def _beside(base: Path) -> Node | None:
     return nodes[0] if nodes else None
 
 
-def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Problem]:
-    """`targets.0.weight: 2.0, was 1.0`"""
-    found = differences(before, after)
-    return [Problem(f"{one.path}: {one.after!r:.60}, was {one.before!r:.60}") for one in found if _matters(one.path)]
-
-
-def _matters(path: str) -> bool:
-    return path.partition(".")[0] not in ELSEWHERE
+def _changes(planned: Plan, plan: Plan) -> list[Problem]:
+    """`targets.0.weight: 2.0, was 1.0`; files are the same if their content is."""
+    before, after = (read_yaml(as_yaml(one), "config").plain_value() for one in (planned, plan))
+    found = [one for one in differences(before, after) if one.path.partition(".")[0] not in ELSEWHERE]
+    return [Problem(f"{one.path}: {one.after!r:.60}, was {one.before!r:.60}") for one in found]
 
 
 def _fitting(state: Mapping[str, Any], planned: Plan, plan: Plan) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -55,24 +56,24 @@ def make(
     if number == 1:
         call(ctx, "run", args)
         return
-    with contextlib.redirect_stdout(Tee(sys.stdout)) as printed:
+    printed = Tee(sys.stdout.buffer)
+    with contextlib.redirect_stdout(io.TextIOWrapper(printed, "utf-8", write_through=True)):
         call(ctx, "run", [*args, f"--repeat={number}"])
-    click.echo(sheet([Path(line) for line in printed.getvalue().splitlines()], registry))
+        paths = printed.getvalue().splitlines()
+    click.echo(sheet([Path(os.fsdecode(path)) for path in paths], registry))
 
 
-class Tee(io.StringIO):
+class Tee(io.BytesIO):
     """Passes everything on, and keeps it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
         self.stream = stream
 
-    def write(self, text: str) -> int:
-        self.stream.write(text)
-        return super().write(text)
-
-    def flush(self) -> None:
+    def write(self, data: Any, /) -> int:
+        self.stream.write(data)
         self.stream.flush()
+        return super().write(data)
 
 
 def sheet(pictures: list[Path], registry: Registry) -> Path:

@@ -105,13 +105,13 @@ class Video:
         """The second from which on the last frame is shown."""
 
     def begin(self, run: Run) -> None:
-        self.run, self.begun = run, run.epoch
+        self.run, self.begun, self.before = run, run.epoch, run.done
         self.canvas = self.size or run.resolution_in(run.epochs - 1)
         self.text = provenance(run, run.image)
         self.first: Tensor | None = run.image
 
     def step(self, step: Step) -> None:
-        at = None if self.run.complete else self.timing.at(self.run.done, self.run.total)
+        at = None if self.run.complete else self._due()
         if at is None:
             return
         if self.first is not None:
@@ -126,7 +126,7 @@ class Video:
         Raises:
             RunError: the disk is full; what could be written can be played.
         """
-        at = self.timing.at(self.run.done, self.run.total) or self.last + 1 / self.fps
+        at = self._due() or self.last + 1 / self.fps
         self.background.put((result.image, at))
         self.background.finish()
         if self.film:
@@ -150,6 +150,10 @@ class Video:
             self.film.add(image, at)
             if self.spool:
                 self.spool.add(image, at)
+
+    def _due(self) -> float | None:
+        """The second of the video for this moment, if it needs a frame now; it begins where a resumed run does."""
+        return self.timing.at(self.run.done - self.before, self.run.total)
 
     def _back(self, film: Film, spool: Spool, end: float) -> float:
         """Show all frames again, from the last to the first, without these two; the second in which that ends."""

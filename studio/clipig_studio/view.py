@@ -36,6 +36,11 @@ class View(Observer):
 
     def begin(self, run: Run) -> None:
         self.run = run
+        self.restart()
+
+    def restart(self) -> None:
+        """Measure the rate from now on: the run was paused, or is another one."""
+        self._since = (time.monotonic(), self.run.epoch)
 
     def step(self, step: Step) -> None:
         busy = self._encoding and not self._encoding.done()
@@ -46,13 +51,14 @@ class View(Observer):
         if self.run.last:
             self.show(self.run.last)
         self.picture(result.image)
+        self.settle()
         self._thread.shutdown()
 
     def show(self, step: Step) -> None:
         """Send an epoch with its picture."""
         self.wanted, self._shown = False, time.monotonic()
         run = self.run
-        rate = run.done / max(run.seconds, 1e-9)
+        rate = max(step.epoch + 1 - self._since[1], 1) / max(self._shown - self._since[0], 1e-3)
         numbers = {
             "epoch": step.epoch + 1,
             "epochs": run.epochs,
@@ -66,6 +72,11 @@ class View(Observer):
     def picture(self, image: Tensor, **numbers: Any) -> None:
         """Send a picture [1, 3, H, W] in [0, 1], without waiting for it to be encoded."""
         self._encoding = self._thread.submit(self._encode, image, numbers)
+
+    def settle(self) -> None:
+        """Wait until the last picture is sent."""
+        if self._encoding:
+            self._encoding.result()
 
     def _encode(self, image: Tensor, numbers: dict[str, Any]) -> None:
         self.send("step", frame=to_webp(image), **numbers)

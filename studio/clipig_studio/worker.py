@@ -135,38 +135,43 @@ class Work:
                     return False
                 if what in ("pause", "go"):
                     self.pause(what == "pause")
-                elif what == "change":
-                    self.change(text)
-                elif what == "undo":
-                    self.undo()
+                elif what in ("change", "undo"):
+                    self.steer(what, text)
 
     def pause(self, paused: bool) -> None:
         self.paused = paused
         if paused and self.current.last:
             self.view.show(self.current.last)
+        self.view.restart()
         self.send("state", state="paused" if paused else "running")
 
-    def change(self, text: str) -> None:
-        """Go on with another config; a refusal changes nothing."""
-        before = (self.text, self.current.plan, copy.deepcopy(self.current.state_dict()))
+    def steer(self, what: str, text: str) -> None:
+        """Change the config or undo that; a refusal changes nothing."""
         try:
-            lost = self.current.change(read(text, self.worker.registry))
-        except Exception as error:  # the run is as it was
+            self.undo() if what == "undo" else self.change(text)
+        except Exception as error:
             self.send("refused", message=str(error) if isinstance(error, ClipigError) else repr(error))
-            return
+
+    def change(self, text: str) -> None:
+        """Go on with another config."""
+        before = (self.text, self.current.plan, copy.deepcopy(self.current.state_dict()))
+        lost = self.current.change(read(text, self.worker.registry))
         self.text, self.undos = text, [*self.undos, before][-MAX_UNDO:]
         self._changed("; ".join(lost))
 
     def undo(self) -> None:
         """Back to the config before the last change, and to the picture that was there."""
         if self.undos:
-            self.text, plan, state = self.undos.pop()
+            text, plan, state = self.undos[-1]
             self.current.change(plan, state)
+            self.text = text
+            self.undos.pop()
             self._changed("undone")
 
     def _changed(self, note: str) -> None:
         self.send("changed", epoch=self.current.epoch, text=self.text, note=note, undo=len(self.undos))
         self.view.picture(self.current.image)
+        self.view.restart()
 
 
 class _Forward(logging.Handler):

@@ -59,7 +59,7 @@ def pages(browser: Any) -> Iterator[Pages]:
     """Pages that must not log an error, nor break the policy that the server sets for them."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=90_000)
     pages = Pages(browser)
     yield pages
     pages.close()

@@ -78,6 +78,16 @@ def test_make_several_with_a_sheet(tmp_path: Path) -> None:
         assert sheet.width > 200
 
 
+def test_run_as_json(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("resolution: 8\nepochs: 2\ntargets: [{constraints: [blur]}]\n")
+    done = clipig("run", "a.yaml", "--json", "--seed", "3", "--repeat", "2", "-o", "out/", "-v", "0")
+    one, other = map(json.loads, done.stdout.splitlines())
+    assert (one["seed"], other["seed"]) == (3, 4)
+    assert Path(one["picture"]).is_file()
+    assert [row["name"] for row in one["statistics"]] == ["blur"]
+    assert one["loss"] > 0
+
+
 # show
 
 

@@ -30,7 +30,7 @@ def test_a_look_keeps_its_contract(name: str) -> None:
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint in OpenAI's format, with random weights."""
     path = tmp_path_factory.mktemp("models") / "vit.safetensors"
-    save_file(model_of(TINY).state_dict(), path)
+    save_file(model_of(TINY).state_dict(), path, metadata={"activation": "quickgelu"})
     return path
 
 

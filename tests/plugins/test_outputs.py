@@ -25,7 +25,7 @@ from clipig_core import testing
 from clipig_core.embedded import embedded
 from clipig_core.errors import InputError, RunError
 from clipig_core.runner.outputs import outputs
-from tests.plugins.components import built_in, find
+from tests.plugins.components import REGISTRY, find
 
 needs_av = pytest.mark.skipif(find_spec("av") is None, reason="needs PyAV")
 STREAMS = [pytest.param(kind, marks=needs_av) for kind in ("mp4", "webm")]
@@ -84,7 +84,8 @@ def test_contract(name: str, given: dict[str, Any]) -> None:
 
 
 def test_every_output_has_its_cases() -> None:
-    names = {component.alias_of or component.name for component in built_in("output")}
+    (plugin,) = [plugin for plugin in REGISTRY.plugins if plugin.key == "clipig/outputs"]
+    names = {component.alias_of or component.name for component in plugin.components}
     assert {*EXAMPLES, "tensorboard"} == names
 
 

@@ -166,7 +166,7 @@ def test_a_run_in_a_terminal(columns: int, tmp_path: Path) -> None:
     assert "code 0" in plain
     drawn = [number for number, line in enumerate(plain) if "▀" in line]
     assert drawn == [*range(drawn[0], drawn[0] + 16)]  # one picture: each was drawn over the one before
-    assert plain[drawn[-1] + 1].startswith("image: mean")
+    assert plain[drawn[-1] + 1].startswith("30 epochs in ")  # what is said in the end stands below
     assert {len(plain[number].rstrip()) for number in drawn} == {32}
 
 

@@ -360,6 +360,7 @@ def test_finishing_by_nothing_changes_nothing() -> None:
         "unsharp": {"amount": 0},
         "less_purple": {"amount": 0},
         "less_tint": {"amount": 0},
+        "periodic": {"strength": 0},
         "smooth": {"size": 1},
     }.items():
         torch.testing.assert_close(apply_transform(name, pixels, **arguments), pixels)
@@ -456,6 +457,7 @@ def test_smoothing_removes_a_ripple_and_keeps_an_edge() -> None:
         ("random_look", "scale", [0, 1]),
         ("random_look", "supersample", 0),
         ("random_noise", "std", [-0.1, 0.1]),
+        ("periodic", "strength", 1.1),
         ("smooth", "edge", 0),
         ("stretch", "ends", 0.5),
         ("stretch", "most", 0.9),

@@ -27,7 +27,8 @@ JOBS = 8
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     install(tmp_path, "acme", TROUBLE)
     (tmp_path / "demo.yaml").write_text(CONFIG)
-    for name, value in environment(PYTHONPATH=str(tmp_path), RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0").items():
+    slow = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_raylet_start_wait_time_s": "300"}
+    for name, value in environment(PYTHONPATH=str(tmp_path), **slow).items():
         monkeypatch.setenv(name, value)
     return tmp_path
 

@@ -15,7 +15,7 @@ import {
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { Language, type Schema } from "./schema";
-import { type Problem, change, check, get, isOver, job, problems, run } from "./state";
+import { type Problem, change, check, checking, get, isOver, job, problems, run } from "./state";
 
 const DRAFT = "clipig-draft";
 const FIRST = "look: emoji\nvars:\n  text: fox\n";
@@ -57,7 +57,10 @@ function diagnostic(doc: Text, problem: Problem): Diagnostic {
 
 async function diagnostics(editor: EditorView): Promise<Diagnostic[]> {
   const { doc } = editor.state;
+  const slow = setTimeout(() => (checking.value = true), 500);
   const found = await check(doc.toString()).catch(() => []);
+  clearTimeout(slow);
+  checking.value = false;
   if (!editor.state.doc.eq(doc)) return [];
   problems.value = found;
   return found.map((problem) => diagnostic(doc, problem));

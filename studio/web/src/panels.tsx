@@ -5,6 +5,7 @@ import {
   type Change,
   type Summary,
   change,
+  checking,
   control,
   isOver,
   job,
@@ -83,6 +84,7 @@ export function EditorBar() {
 export function Problems() {
   return (
     <ul class="problems" role="status" aria-label="Problems of the config">
+      {checking.value && <li class="hint">Checking …</li>}
       {problems.value.map((one) => (
         <li>
           <button type="button" onClick={() => goTo(one)}>

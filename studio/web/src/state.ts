@@ -66,6 +66,8 @@ export const templates = signal<Template[]>([]);
 export const connection = signal<"opening" | "open" | "lost" | "refused">("opening");
 export const notice = signal("");
 export const problems = signal<Problem[]>([]);
+/** Whether a check takes long, as the first one does, which loads the plugins. */
+export const checking = signal(false);
 
 const MOST_POINTS = 1000;
 const ENDED = ["done", "stopped", "failed"];
