@@ -302,7 +302,7 @@ COMPLETIONS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "wanted"), COMPLETIONS, ids=str)
+@pytest.mark.parametrize(("words", "wanted"), COMPLETIONS, ids=[" ".join(words) for words, _ in COMPLETIONS])
 def test_completion(words: list[str], wanted: set[str]) -> None:
     assert {*completed(*words)} == wanted
 
