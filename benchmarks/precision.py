@@ -127,7 +127,7 @@ def pictures(session: Session) -> Rows:
     if session.pictures:
         output = Output.claim(f"{session.pictures}/", "precision")
         output.make_folder()
-        save(output.image, to_png(torch.cat([first, images["bfloat16"]], dim=3), {}))
+        save(output.image, to_png(torch.cat([first, images["bfloat16"]], dim=3)))
         output.release()
     return {
         name: {"difference": float((image - first).abs().mean()), "similarity": similarity(exact, image)}

@@ -21,13 +21,15 @@ def is_picture(head: bytes) -> bool:
 
 def comment(text: str) -> bytes:
     """A config as a comment, for formats that have comments: GIF, and JPEG."""
-    return (MARK + text).encode()
+    return (MARK + text).encode() if text else b""
 
 
 def exif(text: str) -> bytes:
     """EXIF data with a config as the user's comment."""
     from PIL import ExifTags, Image
 
+    if not text:
+        return b""
     text = MARK + text
     data = Image.Exif()
     written = ASCII + text.encode() if text.isascii() else UNICODE + text.encode("utf-16-be")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from clipig_core.runner.forecast import Forecast, forecast
     from clipig_core.runner.outputs import outputs
     from clipig_core.runner.picture import PictureFile
-    from clipig_core.runner.provenance import as_yaml, plan_files, provenance
+    from clipig_core.runner.provenance import as_yaml, inside, plan_files, provenance
 
 _WHERE = {
     "config": ("Document", "Plan", "Use", "check", "choice", "read"),
@@ -72,7 +72,7 @@ _WHERE = {
     "runner.forecast": ("Forecast", "forecast"),
     "runner.outputs": ("outputs",),
     "runner.picture": ("PictureFile",),
-    "runner.provenance": ("as_yaml", "plan_files", "provenance"),
+    "runner.provenance": ("as_yaml", "inside", "plan_files", "provenance"),
 }
 _MODULES = {name: f"clipig_core.{module}" for module, names in _WHERE.items() for name in names}
 
@@ -130,6 +130,7 @@ __all__ = [
     "find_precision",
     "fit",
     "forecast",
+    "inside",
     "json_schema",
     "keys",
     "lazy",

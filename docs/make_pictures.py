@@ -89,7 +89,7 @@ def picture(config: Plan, zoom: int = ZOOM) -> Image.Image:
     run = Run(config)
     for _ in run:
         pass
-    small = Image.open(io.BytesIO(to_png(run.result(), {})))
+    small = Image.open(io.BytesIO(to_png(run.result())))
     return small.resize((small.width * zoom, small.height * zoom), Image.Resampling.BICUBIC)
 
 

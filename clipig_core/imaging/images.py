@@ -158,15 +158,15 @@ def to_image(image: Tensor) -> Image.Image:
     return Image.fromarray((image[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy())
 
 
-def to_png(image: Tensor, texts: dict[str, str]) -> bytes:
-    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG with text fields.
+def to_png(image: Tensor, text: str = "") -> bytes:
+    """[1, 3, H, W], clamped to [0, 1] and rounded to 8 bits, as PNG; `text` is a config that goes inside.
 
     Raises:
         RunError: some of the values are not finite.
     """
     info = PngImagePlugin.PngInfo()
-    for key, text in texts.items():
-        info.add_itxt(key, text, zip=True)
+    if text:
+        info.add_itxt("clipig", text, zip=True)
     file = io.BytesIO()
     to_image(image).save(file, "PNG", pnginfo=info)
     return file.getvalue()

@@ -67,9 +67,9 @@ class Result:
 
     def _repr_png_(self) -> bytes:
         from clipig_core.imaging.images import to_png
-        from clipig_core.runner.provenance import texts
+        from clipig_core.runner.provenance import inside
 
-        return to_png(self.image, texts(self.run, self.image))
+        return to_png(self.image, inside(self.run, self.image))
 
     def __repr__(self) -> str:
         width, height = self.run.resolution

@@ -60,5 +60,4 @@ class PictureFile(Observer):
             log.warning("a snapshot was lost: %s", error)
 
     def _content(self, image: Tensor, text: str) -> tuple[bytes, bytes]:
-        inside = {"clipig": text} if self.run.plan.settings.fixed.metadata else {}
-        return to_png(image, inside), text.encode()
+        return to_png(image, text if self.run.plan.settings.fixed.metadata else ""), text.encode()

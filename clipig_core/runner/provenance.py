@@ -30,9 +30,9 @@ def provenance(run: Run, image: Tensor) -> str:
     return heading(run, image) + as_yaml(run.plan)
 
 
-def texts(run: Run, image: Tensor) -> dict[str, str]:
-    """What is written into a picture; nothing if the config wants that."""
-    return {"clipig": provenance(run, image)} if run.plan.settings.fixed.metadata else {}
+def inside(run: Run, image: Tensor) -> str:
+    """What is written into a picture or video; nothing if the config says `metadata: false`."""
+    return provenance(run, image) if run.plan.settings.fixed.metadata else ""
 
 
 def heading(run: Run, image: Tensor) -> str:

@@ -148,7 +148,7 @@ def _flow(value: Mapping[str, Any]) -> str:
 
 
 def _to_pillow(image: Tensor) -> Image.Image:
-    return Image.open(io.BytesIO(to_png(image[None], {})))
+    return Image.open(io.BytesIO(to_png(image[None])))
 
 
 def _replace(app: Sphinx, _page: str, source: list[str]) -> None:

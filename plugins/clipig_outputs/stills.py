@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import Tensor
 
 from clipig_core import Param
-from clipig_core.kit import Background, Result, Rhythm, Run, Step, provenance, save, to_image
+from clipig_core.kit import Background, Result, Rhythm, Run, Step, inside, save, to_image
 from clipig_outputs.formats import Quality, encode, need
 
 Every = Annotated[
@@ -59,7 +59,7 @@ class Still:
             self.background.put((step.image, ""))
 
     def end(self, result: Result) -> None:
-        self.background.put((result.image, provenance(self.run, result.image)))
+        self.background.put((result.image, inside(self.run, result.image)))
         self.background.finish()
 
     def write(self, picture: tuple[Tensor, str]) -> None:

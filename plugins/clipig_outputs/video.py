@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from clipig_core import Ints2, Param, RunError
-from clipig_core.kit import Background, Result, Rhythm, Run, Step, provenance, to_image
+from clipig_core.kit import Background, Result, Rhythm, Run, Step, inside, to_image
 from clipig_outputs.films import Film, Spool, lacking, open_film
 from clipig_outputs.formats import Quality
 
@@ -107,7 +107,7 @@ class Video:
     def begin(self, run: Run) -> None:
         self.run, self.begun, self.before = run, run.epoch, run.done
         self.canvas = self.size or run.resolution_in(run.epochs - 1)
-        self.text = provenance(run, run.image)
+        self.text = inside(run, run.image)
         self.first: Tensor | None = run.image
 
     def step(self, step: Step) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 from clipig_core import ClipigError
-from clipig_core.kit import Document, Models, Registry, Run, check, execute, outputs, provenance, thumbnail, to_png
+from clipig_core.kit import Document, Models, Registry, Run, check, execute, inside, outputs, thumbnail, to_png
 from clipig_sweep.plan import Job, changed
 
 THUMBNAIL = 192
@@ -77,7 +77,7 @@ class Painter:
             }
         error = next((one for one in (result.error, *result.failures) if one), None)
         painted.row |= {"status": "failed", "error": str(error)} if error else {"status": "done"}
-        painted.files[".png"] = to_png(result.image, {"clipig": provenance(run, result.image)})
+        painted.files[".png"] = to_png(result.image, inside(run, result.image))
         width, height = run.resolution
         painted.row |= {
             "loss": _rounded(result.loss),

@@ -95,7 +95,7 @@ def pictures(rng: random.Random, folder: Path) -> Iterator[tuple[str, Case]]:
     from clipig_core.imaging.images import FORMATS, read_image, to_image, to_png
 
     pixels = torch.rand(1, 3, 32, 40)
-    good = {"config": to_png(pixels, {"clipig": CONFIG})}
+    good = {"config": to_png(pixels, CONFIG)}
     Image.init()
     for name in (*FORMATS, "ICO", "PPM", "TGA", "EPS"):
         file = io.BytesIO()

@@ -255,7 +255,7 @@ def test_what_a_url_sends_instead_of_an_image_is_not_kept(tmp_path: Path, monkey
 
 def test_png_holds_pixels_and_texts() -> None:
     image = torch.tensor([-1.0, 0, 0.5, 1, 2, 0.999])[None, None, None].expand(1, 3, 2, 6)
-    file = Image.open(io.BytesIO(to_png(image, {"clipig": "name: ü\n# ☂"})))
+    file = Image.open(io.BytesIO(to_png(image, "name: ü\n# ☂")))
     assert file.mode == "RGB"
     assert file.info["clipig"] == "name: ü\n# ☂"
     assert np.asarray(file)[1, :, 2].tolist() == [0, 0, 128, 255, 255, 255]
@@ -263,7 +263,7 @@ def test_png_holds_pixels_and_texts() -> None:
 
 def test_what_is_written_can_be_read() -> None:
     image = torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    again = read_image_bytes(to_png(image, {}))
+    again = read_image_bytes(to_png(image))
     assert (again - image[0]).abs().max() <= 0.5 / 255 + 1e-6
 
 

@@ -41,4 +41,4 @@ class Proof:
     def end(self, result: Any) -> None:
         inside = F.pad(result.image, (self.margin,) * 4, value=float("nan"))
         sheet = inside.new_tensor(self.color)[:, None, None].expand_as(inside)
-        self.file.write_bytes(to_png(inside.where(~inside.isnan(), sheet), {}))
+        self.file.write_bytes(to_png(inside.where(~inside.isnan(), sheet)))
