@@ -118,7 +118,14 @@ def test_a_config_that_is_too_long_for_a_jpeg_stays_outside(tmp_path: Path, capl
 
 
 def test_without_metadata_nothing_holds_the_config(tmp_path: Path) -> None:
-    make(tmp_path, "jpeg", "webp", "avif", *({"video": {"format": kind, "name": "film"}} for kind in ("webp", "gif", "avif")), metadata=False)
+    make(
+        tmp_path,
+        "jpeg",
+        "webp",
+        "avif",
+        *({"video": {"format": kind, "name": "film"}} for kind in ("webp", "gif", "avif")),
+        metadata=False,
+    )
     files = [path for path in tmp_path.iterdir() if path.suffix != ".yaml"]
     assert len(files) == 6
     for path in files:
