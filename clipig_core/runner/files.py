@@ -192,7 +192,10 @@ def adopt(path: Path) -> None:
 
 def replaceable(path: Path) -> bool:
     """Whether `save` may write there: nothing is there, or what this process saved."""
-    return not _exists(path) or _ours.get(os.path.abspath(path)) == _identity(path)  # noqa: PTH100
+    try:
+        return _ours.get(os.path.abspath(path)) == _identity(path)  # noqa: PTH100
+    except (FileNotFoundError, NotADirectoryError):
+        return True
 
 
 def _part(folder: Path) -> tuple[Path, int]:

@@ -56,7 +56,7 @@ class PictureFile(Observer):
     def _snapshot(self, snapshot: tuple[Tensor, str]) -> None:
         try:
             self.output.save(*self._content(*snapshot))
-        except RunError as error:
+        except Exception as error:  # whatever it is: the run goes on, and its picture is saved in the end
             log.warning("a snapshot was lost: %s", error)
 
     def _content(self, image: Tensor, text: str) -> tuple[bytes, bytes]:

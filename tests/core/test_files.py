@@ -34,6 +34,12 @@ def test_nothing_is_there_before_the_first_save(tmp_path: Path) -> None:
     assert names(tmp_path / "new" / "folder") == ["demo.png", "demo.yaml"]
 
 
+def test_a_file_may_vanish_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_exists", lambda _path: True)  # as it was a moment ago
+    assert files.replaceable(tmp_path / "gone.yaml")
+    assert files.replaceable(tmp_path / "no folder" / "gone.yaml")
+
+
 def test_a_filename(tmp_path: Path) -> None:
     assert Output.claim(str(tmp_path / "my.picture.png"), "demo").config == tmp_path / "my.picture.yaml"
 
