@@ -64,7 +64,7 @@ class Checkpoint:
                 state = _unpacked(json.loads(texts["state"]), tensors)
                 machine, plan = (json.loads(texts[name]) for name in ("machine", "plan"))
         except FileNotFoundError:
-            hint = "a run with 'outputs: [checkpoint]' leaves one, unless it came to its end"
+            hint = "a run with '--checkpoint', or 'outputs: [checkpoint]', leaves one, unless it came to its end"
             raise InputError(f"there is no checkpoint '{path}' ({hint})") from None
         except OSError as error:
             raise InputError(f"cannot read '{path}': {error.strerror or error}") from None

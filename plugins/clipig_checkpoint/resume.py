@@ -60,7 +60,7 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     plan = read(sources, {} if epochs is None else {"epochs": epochs}, registry)
     done = found.state.get("epoch")
     if isinstance(done, int) and done >= plan.settings.fixed.epochs:
-        raise InputError(f"'{picture}' has its {done} epochs (-e goes further)")
+        raise InputError(f"'{picture}' has {done} epochs already (-e with more goes further)")
 
     def begin(run: Run) -> None:
         _say_what_is_new(found.machine, machine(run))

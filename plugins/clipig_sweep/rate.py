@@ -53,8 +53,10 @@ def rate(
     from clipig_core.kit import Registry, save
     from clipig_sweep.judge import Judge
 
-    if output and (Path(output).suffix.lower() not in FORMATS or Path(output).exists()):
-        raise InputError(f"'{output}' is there already, or is no name of a new {', '.join(FORMATS)} file")
+    if output and Path(output).suffix.lower() not in FORMATS:
+        raise InputError(f"'{output}' does not end with one of {', '.join(FORMATS)}")
+    if output and Path(output).exists():
+        raise InputError(f"'{output}' exists, and is not replaced")
     files = pictures_of(pictures)
     registry = ctx.find_object(Registry) or Registry()
     rows = rated(files, texts, images, Judge(model, registry), registry)

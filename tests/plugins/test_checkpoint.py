@@ -158,7 +158,7 @@ def test_moments_are_epochs_or_seconds(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_more_epochs_than_were_planned(folder: Path) -> None:
     stopped(folder / "x", PLAIN, 6)
-    with pytest.raises(InputError, match=r"'x.png' has its 6 epochs \(-e goes further\)"):
+    with pytest.raises(InputError, match=r"'x.png' has 6 epochs already"):
         resume("x.png")
     resume("x", "-e", "9")
     found = state(folder / "x")
