@@ -175,6 +175,7 @@ class Stream:
 
         kind = path.suffix[1:]
         codec = next(codec for codec in CODECS[kind] if _has_codec(codec))
+        path.touch(exist_ok=False)  # as PyAV replaces what is there
         self.container: Any = av.open(str(path), "w", format=kind, options=CONTAINERS[kind] | {"flush_packets": "1"})
         self.container.metadata["comment"] = text
         stream: Any = self.container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,14 +144,20 @@ class Video:
         if image.size != self.canvas:
             image = ImageOps.pad(image, self.canvas, Image.Resampling.BICUBIC)
         if not self.film:
-            if self.file.exists():  # of the part of this run before it was resumed
-                self.file = self.file.with_stem(f"{self.file.stem}-from{self.begun}")
+            self.file = next(file for file in self._names() if not os.path.lexists(file))
             self.film = open_film(self.file, self.canvas, self.fps, self.quality, self.text)
             self.spool = Spool(self.file.parent) if self.pingpong else None
         with self._writing(self.film):
             self.film.add(image, at)
             if self.spool:
                 self.spool.add(image, at)
+
+    def _names(self) -> Iterator[Path]:
+        """The file, and where that holds the part of this run before it was resumed, other names for the rest."""
+        yield self.file
+        resumed = f"{self.file.stem}-from{self.begun}"
+        yield self.file.with_stem(resumed)
+        yield from (self.file.with_stem(f"{resumed}-{number}") for number in itertools.count(1))
 
     def _due(self) -> float | None:
         """The second of the video for this moment, if it needs a frame now; it begins where a resumed run does."""

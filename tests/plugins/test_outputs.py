@@ -334,6 +334,22 @@ def test_a_run_that_is_resumed_loses_nothing_of_before(tmp_path: Path) -> None:
         assert [row["epoch"] for row in csv.DictReader(file) if row["kind"] == "run"] == [*"01234567"]
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_video_of_a_resumed_run_takes_a_free_name(kind: str, tmp_path: Path) -> None:
+    """What has the usual name is somebody else's, or that of an earlier attempt, which was killed."""
+    plan = clipig.read(CONFIG, outputs=[{"video": {"format": kind, "every": 1}}])
+    before = clipig.Run(plan)
+    clipig.execute(before, stop=iter([False, False, True]).__next__)
+    mine = [tmp_path / f"demo{middle}.{kind}" for middle in ("", "-from3", "-from3-1")]
+    for file in mine:
+        file.write_text("MINE")
+    after = clipig.Run(plan)
+    after.load_state_dict(before.state_dict())
+    assert clipig.execute(after, outputs(plan, tmp_path / "demo")).failures == []
+    assert [file.read_text() for file in mine] == ["MINE"] * 3
+    assert len(film(tmp_path / f"demo-from3-2.{kind}")[0]) > 1
+
+
 @pytest.mark.parametrize("kind", ["webp", "gif", *STREAMS])
 def test_a_disk_that_fills_leaves_a_film_that_plays(kind: str, tmp_path: Path) -> None:
     given = {"format": kind, "every": 1, "fps": 3, "quality": 100}
