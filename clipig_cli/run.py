@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
     from clipig_core.runner.execute import Result
+    from clipig_core.runner.files import Output
 
 INTERRUPTED = 130
 
@@ -218,14 +219,13 @@ def make(
     interrupts: Interrupts,
     stages: Stages,
     watching: Component | None = None,
-    again: Path | None = None,
+    again: Output | None = None,
     begin: Callable[[Run], None] = lambda _: None,
     tell: Callable[[Path, Result], None] | None = None,
 ) -> bool:
     """Make one picture; False if it was interrupted.
 
-    It gets a name that begins with `stem`, or replaces the files of a run that is gone on with `again`. `watching` is
-    one more output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
+    It gets a name that begins with `stem`, or that of a run that is gone on with, `again`. `watching` is one more output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
     """
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
@@ -243,7 +243,7 @@ def make(
     def beside(path: Path) -> list[Path]:
         return written(outputs(plan, path))
 
-    output = Output.again(again, beside) if again else Output.claim(settings.output, stem, beside)
+    output = again or Output.claim(settings.output, stem, beside)
     picture = PictureFile(output, settings.snapshot_interval)
     try:
         interrupts.at_once(output.release)
@@ -274,11 +274,19 @@ def make(
         picture.close()
 
 
-def go_on(plan: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
-    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted."""
+def go_on(plan: Plan, before: Plan, image: Path, begin: Callable[[Run], None]) -> bool:
+    """Go on with a run whose files are there, from the state that `begin` gives it; False if it was interrupted.
+
+    `before` is its plan until now, whose outputs may be others.
+    """
+    from clipig_core.runner.files import Output
+    from clipig_core.runner.outputs import outputs, written
+
     with Interrupts() as interrupts:
         stages = Stages(Terminal(), plan.settings.fixed.verbose > 0)
-        return make(plan, image.stem, interrupts, stages, again=image, begin=begin)
+        ours, others = (written(outputs(one, image.with_suffix(""))) for one in (before, plan))
+        again = Output.again(image, ours, others)
+        return make(plan, image.stem, interrupts, stages, again=again, begin=begin)
 
 
 def put_json(path: Path, result: Result) -> None:

@@ -64,16 +64,22 @@ class Output:
             raise InputError(f"cannot write to '{output}': {getattr(error, 'strerror', None) or error}") from None
 
     @classmethod
-    def again(cls, image: Path, others: Callable[[Path], Iterable[Path]]) -> Output:
-        """Take the name of a picture whose files are there, as a run goes on with them; `others` as for `claim`.
+    def again(cls, image: Path, before: Iterable[Path] = (), others: Iterable[Path] = ()) -> Output:
+        """Take the name of a picture whose files are there, as a run goes on with them.
+
+        `before` are the files that were written beside the picture until now, `others` those that will be.
 
         Raises:
-            InputError: a run that has not ended writes them.
+            InputError: a run that has not ended writes them, or one of `others` is somebody else's.
         """
+        ours = [*before]
+        for path in others:
+            if path not in ours and _exists(path):
+                raise InputError(f"'{path}' exists, is not of the run that is gone on with, and is not replaced")
         files = cls(image)
         if not files._take():
             raise InputError(f"another run writes '{image}'")
-        for path in (files.image, files.config, *others(image.with_suffix(""))):
+        for path in (files.image, files.config, *ours):
             adopt(path)
         return files
 

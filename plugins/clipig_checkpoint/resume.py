@@ -54,7 +54,7 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
     if changes and not changed:
         head = Problem(f"the config is not that of '{found.path}'", hint="--changed accepts that")
         raise InputError([head, *changes])
-    if now and changes:
+    if now:
         here = {name: found.plan[name] for name in HERE if name in found.plan}
         sources = [Node.of(here, sources[0].place, paths=True), now]
     plan = read(sources, {} if epochs is None else {"epochs": epochs}, registry)
@@ -69,7 +69,7 @@ def resume(ctx: click.Context, picture: Path, epochs: int | None, changed: bool)
         except ValueError as error:
             raise InputError(f"cannot go on from '{found.path}': {error}") from error
 
-    if not ctx.meta["clipig.go_on"](plan, base.with_name(base.name + ".png"), begin):
+    if not ctx.meta["clipig.go_on"](plan, planned, base.with_name(base.name + ".png"), begin):
         raise click.exceptions.Exit(INTERRUPTED)
 
 

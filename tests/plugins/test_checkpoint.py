@@ -23,7 +23,7 @@ from clipig_checkpoint.output import CheckpointFile, checkpoint
 from clipig_cli import cli
 from clipig_core import ClipigError, InputError
 from clipig_core.extension.registry import Registry
-from clipig_core.kit import Output, Run, execute, read, read_yaml
+from clipig_core.kit import Output, Run, as_yaml, execute, read, read_yaml
 from clipig_core.testing import check_output
 from tests.plugins import kills
 
@@ -204,6 +204,30 @@ def test_what_does_not_fit_a_changed_config_begins_afresh(folder: Path, change: 
     assert state(folder / "x")["epoch"] == 6
 
 
+def test_files_of_outputs_that_are_new_are_not_replaced(folder: Path) -> None:
+    for output, name in (("frames", "x-frames"), ("log", "x.csv"), ("webp", "x.webp")):
+        run = stopped(folder / "x", PLAIN, 4)
+        (folder / "x.yaml").write_text(as_yaml(run.plan).replace("outputs:", f"outputs:\n- {output}"))
+        (folder / name).write_text("MINE")
+        with pytest.raises(InputError, match=rf"'{name}' exists, is not of the run"):
+            resume("x.png", "--changed")
+        assert (folder / name).read_text() == "MINE"
+        (folder / name).unlink()
+
+
+def test_what_the_picture_does_not_depend_on_may_change_at_any_time(folder: Path) -> None:
+    """The config beside the picture counts, and it stays as it was edited."""
+    run = stopped(folder / "x", PLAIN, 4)
+    edited = as_yaml(run.plan).replace("outputs:", "outputs:\n- log").replace("snapshot_interval: 2", "verbose: 1")
+    (folder / "x.yaml").write_text(edited)
+    resume("x.png")
+    plan = Checkpoint.read(folder / "x.checkpoint").plan
+    assert [*map(str, plan["outputs"])] != [*map(str, run.plan.dump()["outputs"])]
+    assert (plan["verbose"], plan["snapshot_interval"]) == (1, 20.0)
+    assert "log" in (folder / "x.yaml").read_text()
+    assert (folder / "x.csv").exists()
+
+
 def test_another_canvas_is_refused(folder: Path) -> None:
     stopped(folder / "x", PLAIN, 4)
     (folder / "x.yaml").write_text("canvas: pyramid\n" + PLAIN)
@@ -317,7 +341,7 @@ def test_what_is_no_picture_is_refused(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="names of runs are of Linux")
 def test_a_run_that_has_not_ended_is_left_alone(folder: Path) -> None:
     stopped(folder / "x", PLAIN, 4)
-    before, running = (folder / "x.checkpoint").read_bytes(), Output.again(Path("x.png"), lambda _: ())
+    before, running = (folder / "x.checkpoint").read_bytes(), Output.again(Path("x.png"))
     with pytest.raises(InputError, match=r"another run writes 'x\.png'"):
         resume("x.png")
     assert (folder / "x.checkpoint").read_bytes() == before
