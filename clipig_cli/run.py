@@ -19,7 +19,7 @@ import click
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
 from clipig_core.config.sections import CHOICES, Settings
-from clipig_core.errors import ClipigError, InputError, Place, printable
+from clipig_core.errors import ClipigError, InputError, Place, RunError, printable
 from clipig_core.extension.completion import files, names_of
 from clipig_core.extension.kinds import KINDS
 from clipig_core.language.params import declarations
@@ -225,7 +225,8 @@ def make(
 ) -> bool:
     """Make one picture; False if it was interrupted.
 
-    It gets a name that begins with `stem`, or that of a run that is gone on with, `again`. `watching` is one more output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
+    It gets a name that begins with `stem`, or that of a run that is gone on with, `again`. `watching` is one more
+    output, `begin` is called with the run before its first epoch, and `tell` prints what came of it.
     """
     from clipig_cli.progress import ProgressBar
     from clipig_core.engine.run import Run
@@ -269,6 +270,8 @@ def make(
         for failure in [*result.failures, result.error]:
             if isinstance(failure, ClipigError):
                 raise failure
+        if result.failures:  # of a kind that has been logged
+            raise RunError("an output failed, so what it writes is not there, or not whole")
         return not result.stopped
     finally:
         picture.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Annotated
 
 from torch import Tensor
 
-from clipig_core import Param
+from clipig_core import Param, RunError
 from clipig_core.kit import Background, Result, Rhythm, Run, Step, to_image
 from clipig_outputs.formats import Format, Quality, encode, need
 
@@ -60,7 +61,15 @@ class Frames:
             )
 
     def write(self, picture: tuple[int, Tensor]) -> None:
+        """Raises RunError if it cannot; nothing is left of this picture then."""
         number, image = picture
-        self.folder.mkdir(exist_ok=True)
         file = self.folder / f"{number:0{self.digits}}.{self.format}"
-        file.write_bytes(encode(to_image(image), self.format, self.quality))
+        content = encode(to_image(image), self.format, self.quality)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            file.write_bytes(content)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+                self.folder.rmdir()  # if it is empty
+            raise RunError(f"cannot write '{file}': {error.strerror or error}") from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal
 
-from clipig_core import Param
+from clipig_core import Param, RunError
 from clipig_core.kit import Background, Result, Rhythm, Run, Step
 
 COLUMNS = ("epoch", "seconds", "target", "kind", "name", "weight", "loss", "count", "similarity")
@@ -38,7 +40,11 @@ class Log:
         self.stream: IO[str] | None = None
 
     def begin(self, run: Run) -> None:
-        self.run = run
+        """What a run that is resumed does again is cut off."""
+        self.run, self.resumed = run, run.epoch > 0
+        if self.resumed and self.file.exists():
+            with self._writing():
+                cut(self.file, run.epoch)
 
     def step(self, step: Step) -> None:
         if self.rhythm.due(self.run.done) or self.run.complete:
@@ -52,17 +58,71 @@ class Log:
                 self.stream.close()
 
     def write(self, moment: tuple[Step, float, tuple[int, int]]) -> None:
+        """Raises RunError if the disk is full, or somebody else's file is there."""
         found = measured(*moment)
-        first = not self.file.exists()  # that of a run that is resumed goes on
-        if self.stream is None:
-            self.stream = self.file.open("a", encoding="utf-8", newline="", buffering=1)
-        if self.file.suffix == ".jsonl":
-            self.stream.write(json.dumps(found, ensure_ascii=False) + "\n")
-            return
-        table = csv.writer(self.stream)
-        if first:
-            table.writerow(COLUMNS)
-        table.writerows(rows(found))
+        with self._writing():
+            if self.stream is None:
+                mode = "a" if self.resumed else "x"
+                self.stream = self.file.open(mode, encoding="utf-8", newline="", buffering=1)
+            if self.file.suffix == ".jsonl":
+                self.stream.write(json.dumps(found, ensure_ascii=False) + "\n")
+                return
+            table = csv.writer(self.stream)
+            if not self.file.stat().st_size:
+                table.writerow(COLUMNS)
+            table.writerows(rows(found))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What cannot be written ends the log, and leaves no empty file."""
+        try:
+            yield
+        except OSError as error:
+            if self.stream:
+                with contextlib.suppress(OSError):
+                    self.stream.close()
+                with contextlib.suppress(OSError):
+                    if not self.file.stat().st_size:
+                        self.file.unlink()
+                self.stream = None
+            raise RunError(f"cannot write '{self.file}': {error.strerror or error}") from None
+
+
+def cut(file: Path, epoch: int) -> None:
+    """Keep what a log has of the epochs before this one, without a last row that is not whole."""
+    with file.open("r+", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        text = stream.read()
+        found = _objects(text) if file.suffix == ".jsonl" else _table(text)
+        kept = 0
+        for number, end in found:
+            if number >= epoch:
+                break
+            kept = end
+        stream.truncate(len(text[:kept].encode(errors="surrogateescape")))
+
+
+def _objects(text: str) -> Iterator[tuple[int, int]]:
+    """The epoch of each whole line, and where that ends."""
+    end = 0
+    for line in io.StringIO(text):
+        end += len(line)
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+            if line.endswith("\n"):
+                yield int(json.loads(line)["epoch"]), end
+
+
+def _table(text: str) -> Iterator[tuple[int, int]]:
+    """The epoch of each whole row, -1 for the one of the columns, and where that ends; names may have several lines."""
+    read: list[int] = [0]
+
+    def lines() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            read[0] += len(line)
+            yield line
+
+    for row in csv.reader(lines()):
+        if len(row) == len(COLUMNS) and text[read[0] - 1] == "\n":
+            yield int(row[0]) if row[0].isdecimal() else -1, read[0]
 
 
 def measured(step: Step, seconds: float, resolution: tuple[int, int]) -> dict[str, Any]:

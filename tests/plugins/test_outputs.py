@@ -474,6 +474,49 @@ def test_a_log_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
     log.end(clipig.Result(run.image, run))
 
 
+def _epochs(file: Path) -> list[int]:
+    if file.suffix == ".jsonl":
+        return [json.loads(line)["epoch"] for line in file.read_text().splitlines()]
+    with file.open(newline="") as stream:
+        return [int(row["epoch"]) for row in csv.DictReader(stream) if row["kind"] == "run"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+@pytest.mark.parametrize("torn", [0, 1, 40])
+def test_a_log_of_a_run_that_was_killed_has_each_epoch_once(kind: str, torn: int, tmp_path: Path) -> None:
+    """The log was ahead of the checkpoint, and its last line was cut off wherever that may be."""
+    targets = [{"name": 'two\nlines, "ü"', "constraints": ["blur"]}]
+    plan = clipig.read(CONFIG | {"targets": targets}, outputs=[{"log": kind}])
+    run, file = clipig.Run(plan), tmp_path / f"demo.{kind}"
+    state: dict[str, Any] = {}
+
+    def keep(_step: Any) -> None:
+        if run.done == 3:
+            state.update(run.state_dict())
+
+    clipig.execute(run, outputs(plan, tmp_path / "demo"), lambda: run.done == 6, keep)
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) - torn])
+    again = clipig.Run(plan)
+    again.load_state_dict(state)
+    assert clipig.execute(again, outputs(plan, tmp_path / "demo")).failures == []
+    assert _epochs(file) == [*range(8)]
+
+
+@pytest.mark.parametrize(("output", "file"), [("log", "demo.csv"), ({"frames": 1}, "demo-frames/1.png")])
+def test_a_disk_that_is_full_is_said_and_leaves_no_empty_file(output: Any, file: str, tmp_path: Path) -> None:
+    with limited(file_size=0), pytest.raises(RunError, match=rf"cannot write '.*{file}': File too large"):
+        make(tmp_path, output)
+    assert names(tmp_path) == []
+
+
+def test_a_log_is_not_added_to_somebody_elses_file(tmp_path: Path) -> None:
+    (tmp_path / "demo.csv").write_text("MINE")
+    with pytest.raises(RunError, match=r"demo\.csv': File exists"):
+        make(tmp_path, "log")
+    assert (tmp_path / "demo.csv").read_text() == "MINE"
+
+
 def test_a_sheet_has_the_first_pixels_and_the_result(tmp_path: Path) -> None:
     result = make(tmp_path, {"sheet": {"moments": 4, "columns": 2, "size": 33}})
     with Image.open(tmp_path / "demo-sheet.png") as image:
