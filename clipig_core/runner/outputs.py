@@ -8,7 +8,7 @@ from typing import Any
 
 from clipig_core.config import Plan, Use
 from clipig_core.engine.run import Run, Step
-from clipig_core.errors import InputError, PluginError, Problem
+from clipig_core.errors import InputError, PluginError, Problem, RunError
 from clipig_core.extension.kinds import OUTPUT
 from clipig_core.language.params import Value
 from clipig_core.runner.execute import Observer, Result
@@ -42,7 +42,7 @@ def written(observers: Iterable[Observer]) -> list[Path]:
 
 def _made(use: Use, target: Path) -> Any:
     name = use.section.fixed.name
-    if any(letter in name for letter in "/\\\0"):
+    if any(letter in name for letter in "/\\") or not name.isprintable() or name.isspace():
         raise InputError(Problem(f"'{name}' is no part of the name of a file", use.section["name"].node.place))
     with use.component.calling(use.node.place):
         path = target.with_name(f"{target.name}-{name}") if name else target
@@ -66,7 +66,11 @@ class _Chosen(Observer):
 
     def step(self, step: Step) -> None:
         draws = step.run.key.fold(self.place, step.epoch).python()
-        if self.when.resolve({**step.variables, **self._measured(step)}, draws):
+        try:
+            chosen = self.when.resolve({**step.variables, **self._measured(step)}, draws)
+        except InputError as error:  # too late to refuse anything: there is a picture
+            raise RunError(str(error)) from None
+        if chosen:
             self.shown = step.image if "change" in self.when.names else self.shown
             self.output.step(step)
 

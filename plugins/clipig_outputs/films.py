@@ -161,7 +161,7 @@ class Gif(Stills):
         return block[:9] + bytes([0x80 | bits]) + colors + block[10:-1]
 
     def part(self, frame: bytes, duration: int) -> bytes:
-        return b"\x21\xf9\x04\x04" + struct.pack("<H", duration) + b"\x00\x00" + frame
+        return b"\x21\xf9\x04\x04" + struct.pack("<H", min(duration, 0xFFFF)) + b"\x00\x00" + frame
 
     def tail(self) -> bytes:
         return b";"

@@ -29,9 +29,9 @@ def video(
     format: Annotated[
         Literal["webp", "gif", "avif", "mp4", "webm"], Param("The file's suffix; mp4 and webm need 'clipig[video]'.")
     ] = "webp",
-    fps: Annotated[float, Param("Frames a second.", above=0, max=240)] = 25.0,
+    fps: Annotated[float, Param("Frames a second.", min=0.1, max=240)] = 25.0,
     seconds: Annotated[
-        float | None, Param("How long a whole run takes in the video; 10 unless 'every' is given.", above=0)
+        float | None, Param("How long a whole run takes in the video; 10 unless 'every' is given.", above=0, max=3600)
     ] = None,
     every: Annotated[
         int | float | None,

@@ -646,3 +646,37 @@ def test_a_plugin_that_fails_is_named(tmp_path: Path, change: str, message: str)
     assert done.returncode == 1
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+BROKEN_OUTPUT = """
+from clipig_core import hookimpl
+
+@hookimpl
+def clipig_outputs():
+    return {"notes": "acme_notes:notes"}
+
+def notes(target_file):
+    '''Notes.'''
+    return Notes()
+
+class Notes:
+    def begin(self, run): ...
+    def step(self, step): raise ValueError("no ink")
+    def end(self, result): ...
+"""
+
+
+def test_an_output_that_fails_whatever_it_raises_is_a_run_that_failed(tmp_path: Path) -> None:
+    """The picture is saved all the same; a 'when' without a value is nothing that could still be refused."""
+    install(tmp_path, "acme_notes", BROKEN_OUTPUT)
+    (tmp_path / "a.yaml").write_text(BARE)
+    for number, (output, message) in enumerate(
+        [
+            ("notes", "an output failed, so what it writes is not there, or not whole"),
+            ("log: {when: 1/(epoch-1) > 0}", "division by zero in epoch 1"),
+        ]
+    ):
+        run = ["run", "a.yaml", "-e", "4", "-o", f"{number}/", "--out", output]
+        done = clipig(tmp_path, *run, PYTHONPATH=str(tmp_path))
+        assert (done.returncode, done.stdout) == (1, f"{number}/a.png\n"), done.stderr
+        assert message in done.stderr

@@ -184,7 +184,10 @@ def test_an_expression_that_has_no_value_ends_the_output_not_the_run(tmp_path: P
     config = clipig.read(CONFIG, {"outputs": [{"frames": {"every": 1, "when": "1 / (epoch - 3) < 9"}}]})
     result = clipig.execute(clipig.Run(config), outputs(config, tmp_path / "demo"))
     assert result.run.complete
-    assert "division by zero in epoch 3" in str(result.failures[0])
+    (failure,) = result.failures
+    assert isinstance(failure, RunError)
+    assert "outputs[0].frames.when: " in str(failure)
+    assert "division by zero in epoch 3" in str(failure)
 
 
 # Videos
@@ -290,7 +293,9 @@ def test_a_size_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"fps": 0}, "0 is not above 0"),
+        ({"fps": 0}, "0 is "),
+        ({"format": "gif", "every": 1, "fps": 0.0001}, "0.0001 is "),
+        ({"seconds": 1e30}, "1e[+]30 is "),
         ({"format": "mpg"}, "'mpg' is unknown"),
         ({"format": "gif", "fps": 60}, "at most 50 frames a second"),
         ({"seconds": 3, "every": 2}, "either 'seconds' or 'every'"),
@@ -300,6 +305,11 @@ def test_a_size_of_its_own(tmp_path: Path) -> None:
 def test_what_is_no_video_is_refused(given: dict[str, Any], problem: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=problem):
         make(tmp_path, {"video": given})
+
+
+def test_a_frame_of_a_gif_is_not_shown_longer_than_it_can_say(tmp_path: Path) -> None:
+    make(tmp_path, {"video": {"format": "gif", "seconds": 3600}}, epochs=2)
+    assert film(tmp_path / "demo.gif")[1][1] == 655.35
 
 
 def test_without_pyav_mp4_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,6 +563,12 @@ def test_a_plot_falls_where_the_loss_falls(tmp_path: Path) -> None:
 def test_two_outputs_do_not_write_one_file(listed: list[Any], file: str, other: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"would write '{file}', as the output '{other}' does .*name: second"):
         make(tmp_path, *listed)
+
+
+@pytest.mark.parametrize("name", [" ", "a/b", "a\\b", "a\0", "a\7b", "a\nb", "\u202e"])
+def test_a_name_that_nobody_can_read_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"name: .* is no part of the name of a file"):
+        make(tmp_path, {"log": {"name": name}})
 
 
 def test_outputs_with_names_of_their_own(tmp_path: Path) -> None:
