@@ -48,7 +48,9 @@ class Output:
         """
         try:
             folder, given = split_output(output)
-            _try_out(folder / f"{given or stem}.yaml")
+            wanted = folder / (given or stem)
+            candidates = [folder / f"{wanted.name}.yaml", *others(wanted)]
+            _try_out(max(candidates, key=lambda path: len(os.fsencode(path.name))))  # as names can be too long
             for name in [given] if given else _names(stem):
                 files = cls(folder / f"{name}.png")
                 beside = [] if given else [files.config]

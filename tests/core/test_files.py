@@ -76,6 +76,13 @@ def test_a_file_of_another_output_is_refused_too(tmp_path: Path) -> None:
         Output.claim(str(tmp_path / "a.png"), "demo", lambda path: [path.with_suffix(".jpg")])
 
 
+@pytest.mark.parametrize("output", ["new/", "new/a.png"])
+def test_a_name_of_another_output_that_is_too_long_is_found_before_the_run(output: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="too long"):
+        Output.claim(f"{tmp_path}/{output}", "a", lambda path: [path.with_name(f"{path.name}-{'x' * 260}.csv")])
+    assert names(tmp_path) == []
+
+
 def test_a_config_beside_a_file_changes_neither_its_name_nor_the_config(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("mine")
     Output.claim(str(tmp_path / "a.png"), "demo").save(b"picture", b"config")
