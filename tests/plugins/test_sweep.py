@@ -231,6 +231,30 @@ def test_a_sweep_that_is_interrupted_leaves_no_process_and_then_does_what_is_mis
     assert not [path for path in (folder / "demo-sweep").rglob("*") if "part" in path.name]
 
 
+def test_ctrl_c_while_workers_begin_leaves_nothing_of_them(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    logs = tmp_path_factory.mktemp("logs")
+    process = subprocess.Popen(
+        [command(), "sweep", "demo.yaml", "--set", "seed=1..2"],
+        cwd=folder,
+        env=environment(PYTHONPATH=str(folder), TMPDIR=str(logs)),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_for(lambda: any(logs.glob("clipig-worker-*.log")))
+        below = children(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, errors
+    assert "interrupted" in errors
+    assert "Traceback" not in errors and "failed" not in errors
+    wait_for(lambda: not any(map(alive, below)))
+    assert not [*logs.glob("clipig-worker-*.log")]
+
+
 def test_what_cannot_be_done_is_refused_before_anything_is_written(folder: Path) -> None:
     before = names(folder)
     for args, wanted in (
