@@ -40,6 +40,8 @@ SIMILARITY = frozenset(VARIABLES["target feature"])
 TIME_FUNCTIONS = frozenset({"time_step", "ts"})
 RANDOM = frozenset({"random", "uniform", "gauss", "randint", "choice"})
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
+NAMES = frozenset(CONSTANTS).union(*VARIABLES.values())
+"""What a single word may mean."""
 
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -131,7 +133,8 @@ _PASSING_FUNCTIONS = frozenset({"abs", "min", "max"})
 class Expression:
     """One checked expression.
 
-    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number, `random` that it draws.
+    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number,
+    `random` that it draws.
     `functions` may be called besides those of the language, and are pure.
 
     Raises:

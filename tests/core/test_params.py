@@ -368,6 +368,18 @@ def test_what_is_no_color(written: str) -> None:
         TURNED["fill"].convert(node(written))
 
 
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("'#12'", "'#12' is no color"), ("goldd", "did you mean 'gold'"), ("nocolor", "'nocolor' is no color")],
+)
+def test_a_wrong_color_is_named_as_one(written: str, wanted: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TURNED["fill"].convert(node(written))
+    assert wanted in str(caught.value)
+    assert "expression" not in str(caught.value)
+    assert "variable" not in str(caught.value)
+
+
 def test_no_color_is_one_where_it_is_optional() -> None:
     assert TURNED["other"].default_value().fixed is None
 
