@@ -46,7 +46,7 @@ def test_the_file_says_where_and_with_what_it_was_measured(measured: tuple[Path,
 
 def test_the_file_has_a_row_for_each_case_and_transform(measured: tuple[Path, str]) -> None:
     rows = {table["name"]: table["rows"] for table in figures(measured[0])["tables"]}
-    assert [*rows] == [f"{name} (cpu)" for name in QUICK]
+    assert {f"{name} (cpu)" for name in QUICK} <= rows.keys()
     assert len(rows["epoch (cpu)"]) == 5
     for row in rows["epoch (cpu)"].values():
         compared = {"bare s", "ratio", "goal", "own s", "over own", "float32 s", "plain s", "gain"}

@@ -158,12 +158,18 @@ class Order:
         """What the launcher yields."""
         from clipig_sweep.paint import Painter
 
-        with self.launcher.component.calling(self.launcher.node.place):
-            found = self.launcher.component.function(Painter(self.base), jobs, **self.launcher.fixed)
-            try:
-                yield from found
-            finally:
-                getattr(found, "close", lambda: None)()
+        component, place = self.launcher.component, self.launcher.node.place
+        with component.calling(place):
+            found = iter(component.function(Painter(self.base), jobs, **self.launcher.fixed))
+        try:
+            while True:
+                with component.calling(place):
+                    result = next(found, None)
+                if result is None:
+                    return
+                yield result
+        finally:
+            getattr(found, "close", lambda: None)()
 
 
 def _pair(text: str) -> tuple[str, str]:

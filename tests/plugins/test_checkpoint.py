@@ -104,6 +104,7 @@ def test_another_process_ends_with_the_same_bytes(folder: Path) -> None:
         assert kills.same(ours, whole), name
 
 
+@pytest.mark.slow
 def test_a_few_kills(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.plugins.kills", "3", "--seed", str(random.randrange(10**6))],

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from clipig_core import InputError
 from clipig_core.errors import Place
+from clipig_core.imaging.images import ImageFile
 from clipig_core.language.nodes import Node
 from tests.plugins.components import find
 
@@ -46,7 +47,7 @@ def test_image_is_squeezed_into_the_square(tmp_path: Path) -> None:
     picture = Image.new("RGB", (80, 8), "black")
     picture.paste("red", (0, 0, 40, 8))
     picture.save(tmp_path / "wide.png")
-    feature = find("feature", "image").function(str(tmp_path / "wide.png"), PixelEncoder())
+    feature = find("feature", "image").function(ImageFile(tmp_path / "wide.png"), PixelEncoder())
     assert feature.shape == (48,)
     red, green, blue = feature.view(3, 4, 4)
     assert torch.allclose(red, torch.tensor([1.0, 1, 0, 0]).expand(4, 4), atol=0.1)
@@ -57,7 +58,7 @@ def test_image_is_squeezed_into_the_square(tmp_path: Path) -> None:
 def test_image_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(InputError, match="not an image"):
-        find("feature", "image").function(str(tmp_path / "text.png"), PixelEncoder())
+        find("feature", "image").function(ImageFile(tmp_path / "text.png"), PixelEncoder())
 
 
 def test_image_is_found_beside_the_config(tmp_path: Path) -> None:

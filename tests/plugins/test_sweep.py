@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from clipig_core.testing import check_launcher
+from clipig_sweep.folder import Folder
 from clipig_sweep.local import local
 from tests.cli.support import Done, clipig, command, environment, install, names
 
@@ -293,8 +294,9 @@ def test_without_space_it_ends_with_a_message_and_keeps_what_it_has(folder: Path
     assert "demo-sweep" not in names(folder)  # it has nothing
 
 
-def test_two_sweeps_do_not_share_a_folder(started: subprocess.Popen[str], folder: Path) -> None:
-    done = sweep(folder, "--set", "seed=1..2")
+def test_two_sweeps_do_not_share_a_folder(folder: Path) -> None:
+    with Folder(folder / "demo-sweep").opened():
+        done = sweep(folder, "--set", "seed=1..2")
     assert done.returncode == 2
     assert "another sweep is at work in 'demo-sweep'" in done.stderr
 

@@ -21,7 +21,7 @@ def test_proof(tmp_path: Path) -> None:
     check_output(proof, margin=3)
     observer = proof(tmp_path / "boat", 2)
     paper = SimpleNamespace(component=SimpleNamespace(function=baryta), arguments=lambda *_: {"age": 60.0})
-    observer.begin(SimpleNamespace(config=SimpleNamespace(choices={"paper": paper})))
+    observer.begin(SimpleNamespace(plan=SimpleNamespace(choices={"paper": paper})))
     observer.end(SimpleNamespace(image=torch.zeros(1, 3, 4, 4)))
     assert (tmp_path / "boat-proof.png").exists()
     assert observer.color == baryta(60)
