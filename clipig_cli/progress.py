@@ -100,7 +100,8 @@ class ProgressBar(Observer):
         if result.stopped:
             self.terminal.say(f"interrupted after {self.run.done} of {self.run.total} epochs", "yellow")
         elif self.verbose:
-            self.terminal.say(f"{self.run.done - self._before} epochs in {seconds:.1f} s")
+            done = self.run.done - self._before
+            self.terminal.say(f"{done} epoch{'' if done == 1 else 's'} in {seconds:.1f} s")
         if self.verbose > 1:
             for line in summary(self.run, result.image):
                 self.terminal.say(printable(line))

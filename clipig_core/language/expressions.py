@@ -40,6 +40,8 @@ SIMILARITY = frozenset(VARIABLES["target feature"])
 TIME_FUNCTIONS = frozenset({"time_step", "ts"})
 RANDOM = frozenset({"random", "uniform", "gauss", "randint", "choice"})
 CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau}
+NAMES = frozenset(CONSTANTS).union(*VARIABLES.values())
+"""What a single word may mean."""
 
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -131,7 +133,8 @@ _PASSING_FUNCTIONS = frozenset({"abs", "min", "max"})
 class Expression:
     """One checked expression.
 
-    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number.
+    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number,
+    `random` that it draws.
     `functions` may be called besides those of the language, and are pure.
 
     Raises:
@@ -147,7 +150,8 @@ class Expression:
         body = self._tree.body
         self.literal = isinstance(body.operand if isinstance(body, ast.UnaryOp) else body, ast.Constant)
         called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-        self.constant = not self.names and not called & RANDOM
+        self.random = bool(called & RANDOM)
+        self.constant = not self.names and not self.random
 
     def __call__(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
         """The value: a number, a bool, or a list, tuple or dict of floats and bools.

@@ -43,6 +43,8 @@ log = logging.getLogger("clipig")
 REQUIRED: Any = inspect.Parameter.empty
 DEFAULT = Place("default")
 """Of what nobody wrote."""
+SIDES = (100.0, 1.0, 1e5)
+"""Of pictures, for which shares of them are tried before there is one."""
 
 
 class Resized:
@@ -87,6 +89,9 @@ class Declaration:
             value = Value(self, node, tuple(self._items(_in_pixels(node) if self.param.length else node)))
         if value.constant:
             _ = value.fixed
+        elif self.param.length:
+            with self._at(node):
+                self._check_lengths(value)
         return value
 
     def default_value(self) -> Value:
@@ -94,6 +99,21 @@ class Declaration:
         if self.default is None:
             return Value(self, node, (None,))
         return self.convert(node)
+
+    def _check_lengths(self, value: Value) -> None:
+        """Raises ValueError if one is out of bounds whatever the size of the picture."""
+        for item in value.items:
+            if not isinstance(item, Expression) or not item.names <= {"width", "height"} or item.random:
+                continue
+            try:
+                lengths = [item({"width": side, "height": side}, random.Random(0)) for side in SIDES]
+            except ExpressionError:  # which a picture of that size would have
+                continue
+            if all(isinstance(one, int | float) and self.param.held(one) != one for one in lengths):
+                try:
+                    self.param.check(lengths[0])
+                except ValueError as error:
+                    raise ValueError(f"{error} in a picture of {SIDES[0]:g} pixels, and of any other size") from None
 
     @contextlib.contextmanager
     def _at(self, node: Node) -> Iterator[None]:

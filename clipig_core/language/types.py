@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 from clipig_core.errors import nearest
 from clipig_core.language import assets
+from clipig_core.language.expressions import NAMES
 from clipig_core.language.nodes import Node
 from clipig_core.language.schedule import FrameTime
 
@@ -117,7 +118,11 @@ class Type:
         return node.value
 
     def several(self, text: str) -> Sequence[Any] | None:
-        """The items for a text that stands for a whole list; None if it is not such a text."""
+        """The items for a text that stands for a whole list; None if it is not such a text.
+
+        Raises:
+            ValueError: it is one, and wrong.
+        """
         del text
         return None
 
@@ -334,9 +339,12 @@ class Colors(Numbers):
         from PIL import ImageColor
 
         name = text.strip().lower()
-        if name not in ImageColor.colormap and not re.fullmatch(r"#(?:[0-9a-f]{3}){1,2}", name):
-            return None
-        return [part / 255 for part in ImageColor.getrgb(name)]
+        if name in ImageColor.colormap or re.fullmatch(r"#(?:[0-9a-f]{3}){1,2}", name):
+            return [part / 255 for part in ImageColor.getrgb(name)]
+        if name.startswith("#") or (name.isalpha() and name not in NAMES):
+            near = nearest(name, ImageColor.colormap)
+            raise ValueError(f"'{text.strip()}' is no color" + (f"; {near}" if near else ""))
+        return None
 
 
 Color = Annotated[Floats3, Colors()]

@@ -48,7 +48,13 @@ def _never_chosen(target: Sequence[Row], where: str) -> Iterable[str]:
 
 def _idle(target: Sequence[Row], where: str) -> Iterable[str]:
     for row in target:
-        if row.kind == "constraint" and row.weight and row.share < IDLE and len(target) > 1:
+        if (
+            row.kind == "constraint"
+            and row.weight
+            and row.share < IDLE
+            and len(target) > 1
+            and len(row.course) >= FEWEST
+        ):
             yield f"the {row.name} constraint{where} had next to nothing to do"
 
 

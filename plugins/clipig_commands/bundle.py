@@ -55,6 +55,7 @@ def pack(path: Path, name: str, source: Path, plan: Plan, contents: dict[str, Pa
     """
     from clipig_core.kit import as_yaml
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
         try:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

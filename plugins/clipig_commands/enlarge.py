@@ -53,13 +53,14 @@ def enlarge(
     width, height = (max(1, round(pixels * side / max(size))) for pixels in size)
     epochs = plan.settings.fixed.epochs
     settings: dict[str, Any] = {
-        "init": {"image": str(Path(picture).absolute())},
+        "init": {"image": "{{picture}}"},
         "resolution": [width, height],
         "start_epoch": min(epochs - 1, round(epochs * (1 - LAST))),
         "finish": [],
     }
     settings |= lengths(plan, side / max(size))
-    args = [picture, *(f"--set={name}={json.dumps(value)}" for name, value in settings.items())]
+    args = [picture, f"--var=picture={Path(picture).absolute()}"]  # no text of a variable is read as another one
+    args += (f"--set={name}={json.dumps(value)}" for name, value in settings.items())
     args += [f"--set={change}" for change in changes]
     args += [f"--output={output}"] if output else []
     args += [f"--verbose={verbose}"] if verbose else []

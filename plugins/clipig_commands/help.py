@@ -41,7 +41,7 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
 
     registry = registry_of(ctx)
     found = [one for one in keys(registry) if key in (None, one.path, one.name)]
-    if key and not found:
+    if key is not None and not found:
         of_others(ctx, registry, key, structured)
     elif structured:
         as_json([described(one, registry) for one in found])

@@ -17,4 +17,6 @@ def text(
 
     Example: a red heart on a white background
     """
+    if not value.strip():
+        raise ValueError("the text is empty; say what the picture shows")
     return encoder.encode_text([value])[0]

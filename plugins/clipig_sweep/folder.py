@@ -39,13 +39,14 @@ class Folder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Make it if it is not there, read what is, and keep other sweeps out of it.
+        """Make it if it is not there, read what is, and keep other sweeps out of it. Without a job it vanishes again.
 
         Raises:
             InputError: it cannot be written to, is something else than the folder of a sweep, or another one uses it.
         """
+        new = not self.path.exists()
         try:
-            if self.path.exists() and not self.jobs.is_dir() and any(self.path.iterdir()):
+            if not new and not self.jobs.is_dir() and any(self.path.iterdir()):
                 raise InputError(f"'{self.path}' is there, and is not the folder of a sweep; name another one with -o")
             for folder in (self.pictures, self.jobs):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +59,17 @@ class Folder:
             self.read()
             for part in [*self.path.glob(".clipig-*.part"), *self.path.glob("*/.clipig-*.part")]:
                 part.unlink(missing_ok=True)  # of one that was killed
-            yield
+            try:
+                yield
+            finally:
+                if new and not self.records:
+                    self._vanish()
+
+    def _vanish(self) -> None:
+        with contextlib.suppress(OSError):  # somebody has put something there
+            (self.jobs / ".lock").unlink()
+            for folder in (self.pictures, self.jobs, self.path):
+                folder.rmdir()
 
     def read(self) -> None:
         """The records that are there; what cannot be read is a job that has not been done."""

@@ -99,12 +99,23 @@ def _gpus() -> list[str]:
 
 
 def _context(run: Callable[..., object]) -> Any:
-    """Processes begin as children of a server that has imported what `run` needs, and has touched nothing else."""
+    """Processes begin as children of a server that has imported what `run` needs, and has touched nothing else.
+
+    Ctrl-C does not reach them, not even while they begin; it is for the one who gives the jobs.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin would slow the other workers down
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver, resource_tracker
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([run.__module__])
+    resource_tracker.ensure_running()  # before, as it lets SIGINT through when it has begun
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the server inherits, for all its life
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 
@@ -156,13 +167,20 @@ class _Slot:
         self._forget()
 
     def _spawn(self) -> None:
-        handle, self._log = tempfile.mkstemp(prefix="clipig-worker-", suffix=".log")
+        handle, log = tempfile.mkstemp(prefix="clipig-worker-", suffix=".log")
         os.close(handle)
-        self._connection, other = self._context.Pipe()
-        arguments = (self._run, other, self._threads, self._device, self._log)
-        self._process = self._context.Process(target=_work, args=arguments, daemon=True)
-        self._process.start()
-        other.close()
+        connection, other = self._context.Pipe()
+        arguments = (self._run, other, self._threads, self._device, log)
+        process = self._context.Process(target=_work, args=arguments, daemon=True)
+        try:
+            process.start()
+        except BaseException:  # Ctrl-C, too
+            connection.close()
+            Path(log).unlink()
+            raise
+        finally:
+            other.close()
+        self._process, self._connection, self._log = process, connection, log
 
     def _death(self) -> _DiedError:
         self._process.join(PATIENCE)
@@ -193,9 +211,12 @@ def _ready(slots: Sequence[_Slot]) -> list[_Slot]:
 
 def _work(run: Callable[[Any], object], connection: Connection, threads: int, device: str, log: str) -> None:
     """The life of a process: one job after the other."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who gives the jobs
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it was not blocked before
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    try:
+        file = os.open(log, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:  # who wanted this process was interrupted before it began
+        return
     os.dup2(file, 1)
     os.dup2(file, 2)
     faulthandler.enable(2)

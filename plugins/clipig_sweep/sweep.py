@@ -202,7 +202,7 @@ def refine(
 
 
 def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[Job]) -> None:
-    """Do what is missing. Tables and page, of the jobs that are `listed`, are there in the end, however it comes.
+    """Do what is missing. Tables and page, of the jobs that are `listed`, are there in the end, if any job is.
 
     Raises:
         RunError: the folder cannot be written to any more.
@@ -236,8 +236,9 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
         except BaseException:
             progress.end()
             results.close()
-            with contextlib.suppress(RunError):  # what was wrong before says more
-                finish(order, listed, folder)
+            if folder.records:
+                with contextlib.suppress(RunError):  # what was wrong before says more
+                    finish(order, listed, folder)
             raise
     progress.end()
     finish(order, listed, folder)

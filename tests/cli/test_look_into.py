@@ -201,6 +201,8 @@ def test_help() -> None:
     assert json.loads(clipig("help", "canvas", "--json").stdout)[0]["names"] == REGISTRY.names("canvas")
     with pytest.raises(ClipigError, match="did you mean 'resolution'"):
         clipig("help", "resolutoin")
+    with pytest.raises(ClipigError, match="nothing is called ''"):
+        clipig("help", "")
 
 
 # explain

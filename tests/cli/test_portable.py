@@ -111,6 +111,11 @@ def test_a_bundle_overwrites_nothing() -> None:
     assert Path("a.zip").read_text() == "mine"
 
 
+def test_a_bundle_makes_its_folder() -> None:
+    assert clipig("bundle", "a.yaml", "-o", "new/folder/x.zip").stdout == "new/folder/x.zip\n"
+    assert zipfile.is_zipfile("new/folder/x.zip")
+
+
 def test_two_files_of_one_name() -> None:
     Path("other").mkdir()
     picture("other/start.png", 3)
@@ -162,6 +167,12 @@ def test_an_enlarged_picture_is_the_same_picture() -> None:
     assert config["targets"][0]["constraints"][0]["blur"]["kernel_size"] == [10, 10]  # 5 in the small one
 
 
+def test_a_picture_may_be_called_like_a_variable() -> None:
+    clipig("run", "a.yaml")
+    Path("made/a.png").rename("sw{{y}}-{{ 2 }}.png")
+    assert clipig("enlarge", "sw{{y}}-{{ 2 }}.png", "--to", "32", "-o", "large.png").stdout == "large.png\n"
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -174,3 +185,7 @@ def test_what_cannot_be_enlarged(args: list[str], message: str) -> None:
     clipig("run", "a.yaml")
     with pytest.raises(ClipigError, match=message):
         clipig("enlarge", *args)
+
+
+def test_one_epoch_is_no_epochs() -> None:
+    assert "\n1 epoch in " in clipig("run", "a.yaml", "-e", "1", "-v", "1").stderr

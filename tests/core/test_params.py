@@ -368,6 +368,18 @@ def test_what_is_no_color(written: str) -> None:
         TURNED["fill"].convert(node(written))
 
 
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("'#12'", "'#12' is no color"), ("goldd", "did you mean 'gold'"), ("nocolor", "'nocolor' is no color")],
+)
+def test_a_wrong_color_is_named_as_one(written: str, wanted: str) -> None:
+    with pytest.raises(InputError) as caught:
+        TURNED["fill"].convert(node(written))
+    assert wanted in str(caught.value)
+    assert "expression" not in str(caught.value)
+    assert "variable" not in str(caught.value)
+
+
 def test_no_color_is_one_where_it_is_optional() -> None:
     assert TURNED["other"].default_value().fixed is None
 
@@ -394,6 +406,22 @@ def test_lengths_may_be_shares_of_the_picture(written: Any, pixels: tuple[int, i
     value = declarations(border, ("resolution",))["size"].convert(Node.of(written, Place("x")))
     assert value.resolve(LENGTHS, random.Random(0)) == pixels
     assert value.source == written
+
+
+@pytest.mark.parametrize("written", ["-5%", "-500%", "5%, -5%", ["-5%", 7], "-width / 10"])
+def test_shares_that_are_too_small_in_any_picture(written: Any) -> None:
+    def border(size: Annotated[Ints2, Param("How wide.", min=0, length=True)]) -> None: ...
+
+    declaration = declarations(border, ("resolution",))["size"]
+    with pytest.raises(InputError, match=r"size: -\d+ is below the minimum of 0 in a picture of 100 pixels"):
+        declaration.convert(Node.of(written, Place("x")))
+
+
+@pytest.mark.parametrize("written", ["width / 20 - 7", "1 / (width - 100)", "(random() - .9) * width"])
+def test_lengths_that_some_picture_can_have(written: str) -> None:
+    def border(size: Annotated[float, Param("How wide.", min=0, length=True)]) -> None: ...
+
+    declarations(border, ("resolution",))["size"].convert(Node.of(written, Place("x")))
 
 
 def test_what_is_no_length_has_no_shares() -> None:

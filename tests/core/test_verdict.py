@@ -54,10 +54,12 @@ def test_a_feature_that_was_never_chosen() -> None:
 
 
 def test_a_constraint_with_nothing_to_do() -> None:
-    (sentence,) = verdict([WORD, row("mean", share=0.0)])
+    long = course(lambda _: 0.0)
+    (sentence,) = verdict([WORD, row("mean", share=0.0, course=long)])
     assert sentence == "the mean constraint had next to nothing to do"
-    assert not verdict([WORD, row("mean", share=0.0, weight=0.0)])  # as somebody wanted
-    assert not verdict([WORD, row("mean", share=0.01)])
+    assert not verdict([WORD, row("mean", share=0.0, weight=0.0, course=long)])  # as somebody wanted
+    assert not any("next to nothing" in said for said in verdict([WORD, row("mean", share=0.01, course=long)]))
+    assert not verdict([WORD, row("mean", share=0.0, course=long[:2])])  # it may come to it
 
 
 def test_the_target_is_named_if_there_are_several() -> None:

@@ -36,6 +36,12 @@ def test_text() -> None:
     assert find("feature", "text").function("four", PixelEncoder()).tolist() == [4]
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n\t"])
+def test_a_blank_text_says_nothing(blank: str) -> None:
+    with pytest.raises(ValueError, match="the text is empty"):
+        find("feature", "text").function(blank, PixelEncoder())
+
+
 def test_image_is_squeezed_into_the_square(tmp_path: Path) -> None:
     """The left half stays the left half, however wide the image is."""
     picture = Image.new("RGB", (80, 8), "black")
