@@ -129,7 +129,7 @@ class Component:
             raise
         except ValueError as error:
             raise InputError(Problem(f"{self.name}: {_first_line(error)}", place, when)) from error
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
