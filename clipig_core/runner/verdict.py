@@ -10,8 +10,6 @@ from clipig_core.engine.statistics import Row
 
 DOMINANT = 0.75
 """Share of a target's loss from which a constraint decides more than what the picture should show: three to one."""
-IDLE = 0.001
-"""Share of a target's loss below which a constraint did nothing."""
 FEWEST = 16
 """Parts of a run that are needed to see how it went."""
 
@@ -23,7 +21,7 @@ def verdict(rows: Sequence[Row]) -> list[str]:
         target = [*found]
         several = len({row.index for row in rows}) > 1
         where = f" of target '{target[0].target}'" if several else ""
-        sentences += [*_strong(target, where), *_never_chosen(target, where), *_idle(target, where)]
+        sentences += [*_strong(target, where), *_never_chosen(target, where)]
     return [*sentences, *_trend(rows)]
 
 
@@ -44,18 +42,6 @@ def _never_chosen(target: Sequence[Row], where: str) -> Iterable[str]:
     for row in target:
         if row.kind == "feature" and row.count == 0:
             yield f"'{row.name}'{where} was never chosen in {row.views} views; a larger scale makes it a candidate"
-
-
-def _idle(target: Sequence[Row], where: str) -> Iterable[str]:
-    for row in target:
-        if (
-            row.kind == "constraint"
-            and row.weight
-            and row.share < IDLE
-            and len(target) > 1
-            and len(row.course) >= FEWEST
-        ):
-            yield f"the {row.name} constraint{where} had next to nothing to do"
 
 
 def _trend(rows: Sequence[Row]) -> Iterable[str]:

@@ -53,13 +53,8 @@ def test_a_feature_that_was_never_chosen() -> None:
     assert not verdict([row("red heart", "feature", count=1), row("mango", "feature")])
 
 
-def test_a_constraint_with_nothing_to_do() -> None:
-    long = course(lambda _: 0.0)
-    (sentence,) = verdict([WORD, row("mean", share=0.0, course=long)])
-    assert sentence == "the mean constraint had next to nothing to do"
-    assert not verdict([WORD, row("mean", share=0.0, weight=0.0, course=long)])  # as somebody wanted
-    assert not any("next to nothing" in said for said in verdict([WORD, row("mean", share=0.01, course=long)]))
-    assert not verdict([WORD, row("mean", share=0.0, course=long[:2])])  # it may come to it
+def test_a_constraint_that_only_keeps_watch_is_nothing_to_mention() -> None:
+    assert not verdict([WORD, row("range", share=0.0, course=course(lambda _: 0.0))])
 
 
 def test_the_target_is_named_if_there_are_several() -> None:
