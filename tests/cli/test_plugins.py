@@ -203,14 +203,14 @@ def test_a_page_tells_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "pieces"),
     [
-        ("blur", ["transform blur\n", "constraint blur\n", "from 0 to 32767, default 3 3\n", "from 0, default none\n"]),
+        ("blur", ["transform blur\n", "constraint blur\n", "such as 5%, from 0 to\n", "32767, default 3 3\n"]),
         ("mean", ["one of l1, mae, l2, mse, default l2\n", "Every constraint also takes weight, start, end.\n"]),
         ("text", ["Every feature also takes start, end, weight, scale, loss.\n"]),
-        ("center_crop", ["Changes the resolution", "from 1 to 16384, required\n"]),
+        ("center_crop", ["Changes the resolution", "from 1 to 16384,\n"]),
         ("random_scale", ["above 0, required\n"]),
         ("clipig/l1", ["loss l1\n", "loss: l1\n"]),
         ("adam", ["above 0, default 1e-08\n", "\n  optimizer:\n    adam: "]),
-        (".pt", ["  model: my-clip.pt\n"]),
+        (".pt", ["\n  model:\n    my-clip.pt: {activation: "]),
     ],
 )
 def test_what_pages_tell(name: str, pieces: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def test_tables_are_written_in_three_formats(pictures: Path) -> None:
         (["pictures/=gray.png"], "does not say what it should show; write --text or --image"),
         (["pictures", "-t", "fox", "-m", "emojy"], "unknown model 'emojy' (did you mean 'emoji'?)"),
         (["pictures", "-t", "fox", "--sort", "fix"], "there is no column 'fix' (did you mean 'fox'?)"),
-        (["pictures", "-t", "fox", "-o", "fox.yaml"], "'fox.yaml' is there already"),
+        (["pictures", "-t", "fox", "-o", "fox.yaml"], "'fox.yaml' does not end with one of .csv, .json, .html"),
     ],
 )
 def test_what_cannot_be_rated(args: list[str], wanted: str, pictures: Path) -> None:
