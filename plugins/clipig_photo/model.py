@@ -30,9 +30,6 @@ SHA256 = {
 LEAST, MOST = 64, 320
 """Sides in pixels between which the nets still see what is there."""
 
-_told: set[str] = set()
-"""Texts of which users know what does not count."""
-
 
 class PhotoEncoder:
     """One or several frozen nets, as an `Encoder`: the cosine of image and text is the mean of the nets' cosines.
@@ -49,6 +46,7 @@ class PhotoEncoder:
         self.nets = [net.to(device, torch.float32 if device.type == "cpu" else dtype) for net in nets]
         for net in self.nets:
             net.multiply_in(dtype)
+        self._told: set[str] = set()
 
     def prepare(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] -> [B, 3, h, w] in [0, 1]: of its own size, if both sides are between `LEAST` and `MOST`."""
@@ -64,8 +62,7 @@ class PhotoEncoder:
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """N texts -> [N, 1280 * nets], of length 1. Words that do not count are named in a warning, once for each text
-        in a process.
+        """N texts -> [N, 1280 * nets], of length 1. Words that do not count are named in a warning, once for each text.
 
         Raises:
             InputError: a text names nothing that the nets know.
@@ -75,8 +72,8 @@ class PhotoEncoder:
 
     def _find(self, text: str) -> tuple[int, ...]:
         found = words.find(text)
-        if found.ignored and text not in _told:
-            _told.add(text)
+        if found.ignored and text not in self._told:
+            self._told.add(text)
             ignored = ", ".join(dict.fromkeys(found.ignored))
             log.warning("the photo model takes '%s' for '%s'; these words do not count: %s", text, found.word, ignored)
         return found.classes
