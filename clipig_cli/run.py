@@ -20,6 +20,7 @@ from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
 from clipig_core.config.sections import CHOICES, Settings
 from clipig_core.errors import ClipigError, InputError, Place, RunError, printable
+from clipig_core.extension.arguments import pair
 from clipig_core.extension.completion import files, names_of
 from clipig_core.extension.kinds import KINDS
 from clipig_core.language.params import declarations
@@ -176,14 +177,6 @@ def planned(
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
     return read(sources, given, registry, [pair(change, "--set") for change in changes]), stem
-
-
-def pair(text: str, option: str) -> tuple[str, str]:
-    """`NAME=VALUE`, split."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise click.UsageError(f"'{option} {text}' has no '='; write {option} NAME=VALUE.")
-    return name.strip(), value
 
 
 def output_document(text: str) -> Node:

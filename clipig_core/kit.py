@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clipig_core.engine.encoder import Encoder, fit, prepare
     from clipig_core.engine.run import Run, Step
     from clipig_core.errors import Place, nearest, printable
+    from clipig_core.extension.arguments import pair
     from clipig_core.extension.completion import files, names_of
     from clipig_core.extension.documentation import beside
     from clipig_core.extension.registry import Registry
@@ -56,6 +57,7 @@ _WHERE = {
     "engine.encoder": ("Encoder", "fit", "prepare"),
     "engine.run": ("Run", "Step"),
     "errors": ("Place", "nearest", "printable"),
+    "extension.arguments": ("pair",),
     "extension.completion": ("files", "names_of"),
     "extension.documentation": ("beside",),
     "extension.registry": ("Registry",),
@@ -138,6 +140,7 @@ __all__ = [
     "nearest",
     "numbers",
     "outputs",
+    "pair",
     "plan_files",
     "prepare",
     "printable",

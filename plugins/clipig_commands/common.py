@@ -49,21 +49,13 @@ def plan_of(
     Raises:
         InputError: with every problem that was found.
     """
-    from clipig_core.kit import read
+    from clipig_core.kit import pair, read
 
     options: dict[str, Any] = {"look": look} if look else {}
     given = dict(pair(variable, "--var") for variable in variables)
     if given:
         options["vars"] = given
     return read(sources, options, registry_of(ctx), [pair(change, "--set") for change in changes])
-
-
-def pair(text: str, option: str) -> tuple[str, str]:
-    """`NAME=VALUE`, split."""
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise click.UsageError(f"'{option} {text}' has no '='; write {option} NAME=VALUE.")
-    return name.strip(), value
 
 
 def as_json(value: Any) -> None:

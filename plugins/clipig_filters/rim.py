@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
 from torch import Tensor
 
-from clipig_core import Param
-from clipig_filters.window import box
+from clipig_filters.window import Window, box
 
 
 def keep_rim_smooth(
     images: Tensor,
-    size: Annotated[
-        int,
-        Param(
-            "Side in pixels of the square window; an even number is raised to the next odd one.",
-            min=1,
-            max=32767,
-            length=True,
-        ),
-    ] = 13,
+    size: Window = 13,
 ) -> Tensor:
     """Smooth the image towards its border, so that objects are in the middle and stand alone.
 

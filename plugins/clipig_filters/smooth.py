@@ -9,7 +9,7 @@ from torch import Tensor
 from clipig_core import Param
 from clipig_core.kit import numbers
 from clipig_filters.unsharp import LUMINANCE
-from clipig_filters.window import box
+from clipig_filters.window import Window, box
 
 
 def smooth(
@@ -17,15 +17,7 @@ def smooth(
     edge: Annotated[
         float, Param("Contrast that is kept by half, as standard deviation within a window; less goes.", above=0)
     ] = 0.025,
-    size: Annotated[
-        int,
-        Param(
-            "Side in pixels of the square window; an even number is raised to the next odd one.",
-            min=1,
-            max=32767,
-            length=True,
-        ),
-    ] = 5,
+    size: Window = 5,
 ) -> Tensor:
     """Remove faint texture and ripples, and keep edges: a guided filter (He, Sun and Tang 2010).
 

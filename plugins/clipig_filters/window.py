@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from clipig_core import Param
 from clipig_core.kit import Banded, banded, product
+
+Window = Annotated[
+    int,
+    Param(
+        "Side in pixels of the square window; an even number is raised to the next odd one.",
+        min=1,
+        max=32767,
+        length=True,
+    ),
+]
 
 
 def windowed(size: int, weights: Tensor) -> Banded:

@@ -127,15 +127,15 @@ class Order:
         """From the command line. Raises InputError with what is wrong with it, and with the files."""
         from dataclasses import replace
 
-        from clipig_core.kit import Document, Node, Place, choice, read_yaml
+        from clipig_core.kit import Document, Node, Place, choice, pair, read_yaml
         from clipig_sweep.axes import grids, option, variable
         from clipig_sweep.plan import seeded, slug
 
         whole = Document.read(configs, {"look": look} if look else {}, registry).node
         section = whole.value.get("sweep")
         base = Document(replace(whole, value={key: node for key, node in whole.value.items() if key != "sweep"}))
-        given = [variable(*_pair(one)) for one in variables]
-        given += [option(*_pair(one)) for one in changes]
+        given = [variable(*pair(one)) for one in variables]
+        given += [option(*pair(one)) for one in changes]
         chosen = read_yaml(launcher, "--launcher") if launcher else None
         if section and isinstance(section.value, dict):
             chosen = chosen or section.value.get("launcher")
@@ -170,13 +170,6 @@ class Order:
                 yield result
         finally:
             getattr(found, "close", lambda: None)()
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise click.UsageError(f"'{text}' has no '='; write NAME=VALUE.")
-    return name.strip(), value
 
 
 def agree(count: int, yes: bool) -> None:
