@@ -283,7 +283,7 @@ class Registry:
         built_in = [component for component in found if component.plugin.built_in]
         found = built_in or found
         if not found:
-            raise LookupError(unknown(kind, name, self.names(kind)) + self._suspects())
+            raise LookupError(unknown(kind, name, self.names(kind)) + self.suspects())
         if len(found) > 1:
             picks = ", ".join(f"'{c.plugin.distribution}/{c.name}'" for c in found)
             raise LookupError(f"{kind} '{name}' is provided more than once; write one of {picks}")
@@ -378,12 +378,13 @@ class Registry:
         found = [component for component in found if component.plugin.built_in] or found
         names = {component.name for component in found}
         if not names:
-            raise LookupError(f"no plugin declares a default {kind}, so name one" + self._suspects())
+            raise LookupError(f"no plugin declares a default {kind}, so name one" + self.suspects())
         if len(names) > 1:
             raise LookupError(f"several plugins declare a default {kind}; name one of {', '.join(sorted(names))}")
         return names.pop()
 
-    def _suspects(self) -> str:
+    def suspects(self) -> str:
+        """The plugins that are broken or disabled, in brackets, for messages on names that nobody knows."""
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
         return f" ({'; '.join(lost)}; see 'clipig plugins')" if lost else ""
 
