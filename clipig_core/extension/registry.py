@@ -188,7 +188,11 @@ class Plugin:
         return "disabled" if self.disabled else "broken" if self.errors else "ok"
 
     def describe(self) -> str:
-        return f"plugin '{self.name}' ({self.distribution} {self.version})"
+        return f"plugin '{self.name}' ({self.distribution} {self.version})" if self.distribution else self.name
+
+
+HERE = Plugin("this program", "", "")
+"""What functions belong to that a program adds itself."""
 
 
 class Registry:
@@ -265,6 +269,24 @@ class Registry:
         for plugin in self.plugins:
             for component in plugin.components:
                 component.functions = self.functions
+
+    def add(self, kind: str, function: Callable[..., Any]) -> str:
+        """Take in a function of this program as a component; returns its name, which configs then know.
+
+        Raises:
+            InputError: it has no name, or one that is known already.
+        """
+        name = getattr(function, "__name__", "")
+        if not name.isidentifier():
+            raise InputError(f"{function!r:.80} has no name that a config could use; define it with 'def'")
+        known = self._components.get((kind, name), [])
+        if known and known[0].loaded is not function:
+            raise InputError(f"there is a {kind} '{name}' already; give the function another name")
+        if not known:
+            component = Component(self.kinds[kind], name, Entry(f"{function.__module__}:{name}"), HERE)
+            component.loaded, component.error, component.functions = function, "", self.functions
+            self._components[kind, name] = [component]
+        return name
 
     def names(self, kind: str) -> list[str]:
         """The names that can be used for a kind, sorted."""
