@@ -15,7 +15,8 @@ release = importlib.metadata.version("clipig")
 html_title = f"clipig {release}"
 html_theme = "furo"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "clipig_reference"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "clipig_reference"]
+nb_execution_mode = "off"  # notebooks hold what their cells gave; docs/make_notebooks.py executes them
 exclude_patterns = ["_build", "_ext"]
 myst_heading_anchors = 3
 
