@@ -69,7 +69,8 @@ class Emoji:
         self.mean, self.std = (torch.tensor(color)[:, None, None] for color in (MEAN, STD))
 
     def odds(self, images: Tensor) -> Tensor:
-        return (self.scale * self.features(images) @ self.concepts.T)[0].softmax(0)
+        odds: Tensor = (self.scale * self.features(images) @ self.concepts.T)[0].softmax(0)
+        return odds
 
     def features(self, images: Tensor) -> Tensor:
         """[B, 3, 64, 64] in [0, 1] -> [B, D], of length 1."""

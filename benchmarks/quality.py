@@ -112,7 +112,8 @@ def judged(words: Sequence[str], folder: Path, judges: Sequence[Judge]) -> Table
 
 
 def _score(rows: Rows, name: str) -> str:
-    places = [at for row in rows.values() if isinstance(at := row[name], int)]
+    cells = [row[name] for row in rows.values()]
+    places: list[int] = [cell for cell in cells if isinstance(cell, int)]
     firsts, fives = (sum(at <= most for at in places) for most in (1, 5))
     return f"{name}: {firsts} of {len(places)} words are in the first place, {fives} among the first five."
 
