@@ -19,7 +19,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -100,30 +100,25 @@ def sheet(words: Sequence[str], captions: Sequence[str], folder: Path, path: Pat
 def judged(words: Sequence[str], folder: Path, judges: Sequence[Judge]) -> Table:
     """What the judges say: the place of what was wanted among all that they know, and its probability."""
     seconds = _seconds(folder)
+    found = {judge.name: [place(judge, picture(word, folder), word) for word in words] for judge in judges}
     rows: Rows = {}
-    for word in words:
+    for number, word in enumerate(words):
         rows[word] = {}
-        for judge in judges:
-            at, probability = place(judge, picture(word, folder), word) or (None, None)
-            rows[word] |= {judge.name: at, f"{judge.name} p": probability and round(probability, 2)}
+        for name, own in found.items():
+            at, probability = own[number] or (None, None)
+            rows[word] |= {name: at, f"{name} p": probability and round(probability, 2)}
         rows[word]["CPU s"] = seconds.get(word)
-    about = [*(_score(rows, judge.name) for judge in judges), *_strictest(rows, judges)]
+    about = [_score(name, [one[0] for one in own if one]) for name, own in found.items()]
+    if len(judges) > 1:
+        known = [own for own in zip(*found.values(), strict=True) if None not in own]
+        firsts = sum(all(one and one[0] == 1 for one in own) for own in known)
+        about.append(f"All at once: {firsts} of {len(known)}.")
     return Table("Quality", " ".join(about), rows)
 
 
-def _score(rows: Rows, name: str) -> str:
-    cells = [row[name] for row in rows.values()]
-    places: list[int] = [cell for cell in cells if isinstance(cell, int)]
+def _score(name: str, places: Sequence[int]) -> str:
     firsts, fives = (sum(at <= most for at in places) for most in (1, 5))
     return f"{name}: {firsts} of {len(places)} words are in the first place, {fives} among the first five."
-
-
-def _strictest(rows: Rows, judges: Sequence[Judge]) -> Iterator[str]:
-    """How many words all judges have in the first place, of those that all know."""
-    places = [[row[judge.name] for judge in judges] for row in rows.values()]
-    known = [own for own in places if None not in own]
-    if len(judges) > 1:
-        yield f"All at once: {sum(set(own) == {1} for own in known)} of {len(known)}."
 
 
 def _seconds(folder: Path) -> dict[str, float]:
