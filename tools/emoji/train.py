@@ -5,6 +5,8 @@
     python train.py text      # 3. text tower towards the prototypes that step 1 learnt
     python train.py export    # 4. scores on unseen drawings; half precision, compact vocabulary
 
+    python train.py judge     # after step 1, with another seed: a judge for `python -m benchmarks quality`
+
 The image tower learns one prototype per concept and one per background colour; the adversarial part is what
 makes its gradients paint shapes that people recognise (Santurkar et al. 2019, "Image synthesis with a single
 (robust) classifier"). Every step is seeded; `run/log.jsonl` records what happened.
@@ -35,7 +37,6 @@ from torch import Tensor, nn
 
 Encode = Callable[[Tensor], Tensor]
 
-SEED = 1
 CONTEXT = 20
 VOCABULARY = 49408
 MODEL = {
@@ -49,6 +50,13 @@ MODEL = {
     "transformer_width": 128,
     "transformer_heads": 2,
     "transformer_layers": 4,
+}
+TOWER = {  # the same, as the image tower's class wants it
+    "layers": MODEL["vision_layers"],
+    "output_dim": MODEL["embed_dim"],
+    "heads": 12,
+    "input_resolution": MODEL["image_resolution"],
+    "width": MODEL["vision_width"],
 }
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
@@ -130,7 +138,7 @@ def held_out_features(tower: ImageTower, data: Dataset) -> tuple[Tensor, Tensor]
     chosen = torch.from_numpy(data.held_out).nonzero()[:, 0]
     plain = torch.zeros(len(chosen), dtype=torch.bool)
     pictures = torch.from_numpy(data.images)[chosen]
-    views = augment(pictures, torch.zeros_like(chosen), plain, 0.0, torch.Generator().manual_seed(SEED))
+    views = augment(pictures, torch.zeros_like(chosen), plain, 0.0, torch.Generator().manual_seed(0))
     return encode(tower.visual.eval(), views), torch.from_numpy(data.concept)[chosen]
 
 
@@ -138,8 +146,8 @@ def train_image(args: argparse.Namespace, data: Dataset, log: Log) -> None:
     """Train tower and prototypes as a classifier (`clean`), or go on with the tower under attack (`robust`)."""
     robust = args.stage == "robust"
     steps, rate = (args.robust_steps, 1e-3) if robust else (args.clean_steps, 2e-3)
-    torch.manual_seed(SEED)
-    rng = torch.Generator().manual_seed(SEED)
+    torch.manual_seed(args.seed)
+    rng = torch.Generator().manual_seed(args.seed)
     tower = ImageTower(len(data.labels)).train()
     if robust:
         tower.load_state_dict(torch.load(args.out / "clean.pt", weights_only=True))
@@ -236,10 +244,10 @@ class TextTower:
 
 
 def train_text(args: argparse.Namespace, data: Dataset, log: Log) -> None:
-    torch.manual_seed(SEED)
+    torch.manual_seed(args.seed)
     prototypes = torch.load(args.out / "clean.pt", weights_only=True)
     concepts, backgrounds = (F.normalize(prototypes[name], dim=-1) for name in ("concepts", "backgrounds"))
-    captions = Captions(data.labels, data.tags, SEED)
+    captions = Captions(data.labels, data.tags, args.seed)
     tower = TextTower(captions)
     optimizer = torch.optim.AdamW(tower.parameters(), lr=1e-3, weight_decay=0.01)
     for step in range(args.text_steps):
@@ -269,7 +277,7 @@ def export(args: argparse.Namespace, data: Dataset, log: Log) -> None:
     tower = ImageTower(len(data.labels))
     tower.load_state_dict(torch.load(args.out / "robust.pt", weights_only=True))
     saved = torch.load(args.out / "text.pt", weights_only=True)
-    text = TextTower(Captions(data.labels, data.tags, SEED))
+    text = TextTower(Captions(data.labels, data.tags, args.seed))
     text.model.load_state_dict(saved["model"])
     with torch.no_grad():
         words = text.features([label.lower() for label in data.labels])
@@ -285,7 +293,20 @@ def export(args: argparse.Namespace, data: Dataset, log: Log) -> None:
     log(megabytes=round((args.out / "emoji.safetensors").stat().st_size / 1e6, 2))
 
 
-STAGES = {"clean": train_image, "robust": train_image, "text": train_text, "export": export}
+def judge(args: argparse.Namespace, data: Dataset, log: Log) -> None:
+    """The classifier alone, with the words of its classes."""
+    tower = ImageTower(len(data.labels)).eval()
+    tower.load_state_dict(torch.load(args.out / "clean.pt", weights_only=True))
+    features, truth = held_out_features(tower, data)
+    log(stage="judge", **recall(features, tower.concepts, truth))
+    state = {name: tensor.contiguous() for name, tensor in tower.visual.state_dict().items()}
+    state |= {"concepts": F.normalize(tower.concepts.detach(), dim=1), "scale": tower.scale.detach().clamp(5, 30)}
+    about = {"labels": [label.lower() for label in data.labels], "tags": data.tags, "tower": TOWER}
+    metadata = {name: json.dumps(value) for name, value in about.items()}
+    save_file(state, args.out / "judge.safetensors", metadata={"format": "pt", **metadata})
+
+
+STAGES = {"clean": train_image, "robust": train_image, "text": train_text, "export": export, "judge": judge}
 
 
 def main() -> None:
@@ -293,6 +314,7 @@ def main() -> None:
     parser.add_argument("stage", choices=list(STAGES))
     parser.add_argument("--out", type=Path, default=Path("run"), help="checkpoints, log and weights")
     parser.add_argument("--data", type=Path, default=Path("data"), help="downloads and rendered pictures")
+    parser.add_argument("--seed", type=int, default=1, help="of the split, the weights and the order")
     parser.add_argument("--clean-steps", type=int, default=8000)
     parser.add_argument("--robust-steps", type=int, default=5000)
     parser.add_argument("--text-steps", type=int, default=3000)
@@ -301,7 +323,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     log = Log(args.out)
     log(**{k: str(v) for k, v in vars(args).items()})
-    STAGES[args.stage](args, build(args.data, SEED), log)
+    STAGES[args.stage](args, build(args.data, args.seed), log)
 
 
 if __name__ == "__main__":
