@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clipig_core.config import Plan
 from clipig_core.config.requires import required
+from clipig_core.config.templates import escaped
 from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
 from clipig_core.errors import printable
@@ -73,7 +74,7 @@ def as_yaml(plan: Plan) -> str:
     yaml.width = 110
     yaml.default_flow_style = None
     text = io.StringIO()
-    names = {str(path): _hashed(path, name) for name, path in plan_files(plan).items()}
+    names = {escaped(str(path)): escaped(_hashed(path, name)) for name, path in plan_files(plan).items()}
     whole = {name: value for name, value in plan.dump().items() if name not in ELSEWHERE}
     yaml.dump(_quoted(_renamed({"requires": required(plan), **whole}, names)), text)
     return text.getvalue()

@@ -50,17 +50,20 @@ def rate(
     clipig rate fox-sweep/pictures -m photo-lite1 -o ratings.html
     clipig rate a.png b.png --text "red fox" --sort picture
     """  # noqa: D301 - click wants the backspace
-    from clipig_core.kit import Registry, save
-    from clipig_sweep.judge import Judge
+    from clipig_core.kit import Node, Place, Registry, choice, save
 
     if output and Path(output).suffix.lower() not in FORMATS:
         raise InputError(f"'{output}' does not end with one of {', '.join(FORMATS)}")
     if output and Path(output).exists():
         raise InputError(f"'{output}' exists, and is not replaced")
     files = pictures_of(pictures)
+    column = sorted_by(sort, [*texts, *images])
     registry = ctx.find_object(Registry) or Registry()
+    choice("model", Node(model, Place("--model")), registry)  # a wrong name is found before torch is loaded
+    from clipig_sweep.judge import Judge
+
     rows = rated(files, texts, images, Judge(model, registry), registry)
-    rows = ordered(rows, sort)
+    rows.sort(key=lambda row: row[column], reverse=not isinstance(rows[0][column], str))
     if output:
         save(Path(output), written(rows, Path(output).suffix.lower(), Path(output).parent).encode())
         click.echo(output)
@@ -118,14 +121,14 @@ def row_of(picture: str, found: dict[str, float], named: bool) -> Row:
     return {"picture": picture, "mean": mean, **columns}
 
 
-def ordered(rows: list[Row], sort: str | None) -> list[Row]:
-    """Best first, or by name. Raises InputError if there is no such column."""
-    column = sort or "mean"
-    if column not in rows[0]:
-        from clipig_core.kit import nearest
+def sorted_by(wanted: str | None, named: Sequence[str]) -> str:
+    """The column that is sorted by. Raises InputError if there is no such column."""
+    from clipig_core.kit import nearest
 
-        raise InputError(f"there is no column '{column}' ({nearest(column, rows[0])})")
-    return sorted(rows, key=lambda row: row[column], reverse=not isinstance(rows[0][column], str))
+    column, columns = wanted or "mean", ["picture", "mean", *(named or ["texts"])]
+    if column not in columns:
+        raise InputError(f"there is no column '{column}' ({nearest(column, columns)})")
+    return column
 
 
 def written(rows: Sequence[Row], ending: str, folder: Path) -> str:

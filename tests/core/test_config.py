@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from clipig_core.config import Document, Plan, check, read
 from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.runner.provenance import as_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
 
@@ -306,7 +309,16 @@ def test_variables_take_the_place_of_their_names(tmp_path: Path) -> None:
     config = read_text(tmp_path, text, "vars: {word: dog}")  # key by key
     assert config.dump()["targets"][0]["features"][0]["text"] == "a dog: 3"
     config = read_text(tmp_path, text, vars={"word": "{{n}}"})  # values are not looked into
-    assert config.dump()["targets"][0]["features"][0]["text"] == "a {{n}}: 3"
+    assert config.targets[0].features[0].source.values["value"].fixed == "a {{n}}: 3"
+
+
+@given(st.text("{}{}y 1"))
+def test_a_text_with_braces_of_its_own_is_the_same_when_a_picture_is_run_again(name: str) -> None:
+    options = {"vars": {"name": name}, "targets": [{"name": "{{name}}", "constraints": ["blur"]}]}
+    plan = read([], options, REGISTRY)
+    again = read([read_yaml(as_yaml(plan), "picture.yaml")], {}, REGISTRY)
+    assert [one.targets[0].section.fixed.name for one in (plan, again)] == [name, name]
+    assert again.dump() == plan.dump()
 
 
 @pytest.mark.parametrize("word", ["a: b", "[x", "- y\n- z", "}}", "'\""])
