@@ -19,7 +19,7 @@ import click
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
 from clipig_core.config.options import SettingsCommand, config_options, given, run_options
-from clipig_core.errors import ClipigError, InputError, Place, RunError, printable
+from clipig_core.errors import ClipigError, InputError, Place, RunError, printable, printable_lines
 from clipig_core.extension.arguments import pair
 from clipig_core.extension.completion import files
 
@@ -208,9 +208,11 @@ def make(
                 terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
                 (tell or put)(picture.output.image, result)
-        for failure in [*result.failures, result.error]:
-            if isinstance(failure, ClipigError):
-                raise failure
+        failed = [error for error in [*result.failures, result.error] if isinstance(error, ClipigError)]
+        for failure in failed[1:]:
+            terminal.say(printable_lines(str(failure)), "red")
+        if failed:
+            raise failed[0]
         if result.failures:  # of a kind that has been logged
             raise RunError("an output failed, so what it writes is not there, or not whole")
         return not result.stopped

@@ -307,6 +307,32 @@ def test_a_picture_whose_folder_is_gone_in_the_end_is_in_the_current_directory(t
     assert names(tmp_path) == ["a.yaml", "elsewhere", "x.png", "x.yaml"]
 
 
+FAILING = """\
+from clipig_core import RunError, hookimpl
+@hookimpl
+def clipig_outputs():
+    return {"first": "acme:first", "second": "acme:second"}
+class Failing:
+    files = ()
+    def __init__(self, error): self.error = error
+    def begin(self, run): ...
+    def step(self, step): ...
+    def end(self, result): raise self.error
+def first(target_file): return Failing(RunError("the first one is \\x1b[2J lost"))
+def second(target_file): return Failing(RunError("so is the second one"))
+"""
+
+
+def test_every_output_that_fails_is_told_of_and_the_picture_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    install(tmp_path, "acme", FAILING)
+    done = clipig(
+        tmp_path, "run", "a.yaml", "--out", "first", "--out", "second", "-o", "x.png", PYTHONPATH=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (1, "x.png\n")
+    assert done.stderr.splitlines()[-2:] == ["so is the second one", "the first one is \\x1b[2J lost"]
+
+
 def test_many_pictures_need_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     done = clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "-o", "x.png")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from clipig_core.config import Document, Plan, check, read
+from clipig_core.config.timeline import closed
 from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node, read_yaml
@@ -292,6 +293,23 @@ def test_a_section_has_its_values_as_attributes() -> None:
     assert (target.section.fixed.batch_size, target.section.fixed.select) == (8, "all")
     with pytest.raises(InputError, match="t"):
         assert target.section.fixed.weight  # which no epoch is given for
+
+
+def test_a_window_that_never_opens_is_told_of_unless_it_is_switched_off() -> None:
+    text = """\
+epochs: 6
+targets:
+- constraints: [blur, mean: {above: .5, start: 80%, end: 20%}, border: {start: epoch + 99}]
+- {name: late, start: 500, constraints: [blur]}
+- {name: off, start: 500, active: no, constraints: [blur]}
+- {name: last, start: 5, end: 5, constraints: [blur]}
+postproc:
+- {blur: 3, start: 6}
+"""
+    assert [*map(str, closed(config_of(text)))] == [
+        f"test.yaml:{place}) never takes part (its window opens in none of the 6 epochs)"
+        for place in ("3:48: targets.0.constraints.1 (mean", "4:23: targets.1 (late", "8:20: postproc.0 (blur")
+    ]
 
 
 # Looks, variables and single changes
