@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_core import InputError
+from clipig_core.kit import printable
 
 if TYPE_CHECKING:
     from clipig_sweep.judge import Judge
@@ -44,7 +47,7 @@ def rate(
     """Compare pictures, or folders of pictures, with texts and with other pictures.
 
     A figure is 100 times the cosine between features. Choose a model that did not paint the pictures: one likes its own
-    work. Features are remembered by content, so a picture is looked at once.
+    work. Features are remembered by content, so a picture is looked at once. A terminal gets a table, a pipe gets CSV.
 
     \b
     clipig rate fox-sweep/pictures -m photo-lite1 -o ratings.html
@@ -69,6 +72,8 @@ def rate(
         click.echo(output)
     elif as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        click.echo("\n".join(table(rows, shutil.get_terminal_size((80, 0)).columns)))
     else:
         click.echo(written(rows, ".csv", Path()), nl=False)
 
@@ -144,6 +149,34 @@ def written(rows: Sequence[Row], ending: str, folder: Path) -> str:
     writer.writerow(map(cell, rows[0]))
     writer.writerows([cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
+
+
+def table(rows: Sequence[Row], width: int) -> list[str]:
+    """The table for people: figures below each other, and names cut to what there is room for."""
+    cells = [[*rows[0]], *([_shown(value) for value in row.values()] for row in rows)]
+    figures = [isinstance(value, float) for value in rows[0].values()]
+    room = [max(len(row[column]) for row in cells) for column in range(len(figures))]
+    texts = len(figures) - sum(figures)
+    share = (width - 2 * len(room) - sum(size for size, figure in zip(room, figures, strict=True) if figure)) // texts
+    room = [size if figure else min(size, max(8, share)) for size, figure in zip(room, figures, strict=True)]
+    lines = []
+    for row in cells:
+        parts = zip(row, room, figures, strict=True)
+        lines.append(
+            "  ".join(
+                _cut(text, size).rjust(size) if figure else _cut(text, size).ljust(size) for text, size, figure in parts
+            ).rstrip()
+        )
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else printable(str(value))
+
+
+def _cut(text: str, size: int) -> str:
+    """The end of what is too long: names of files begin alike."""
+    return text if len(text) <= size else f"…{text[len(text) - size + 1 :]}"
 
 
 def _page(rows: Sequence[Row], folder: Path) -> str:

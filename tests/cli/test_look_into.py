@@ -319,7 +319,12 @@ def test_a_part_between_the_moments_that_are_looked_at_takes_part(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("fox.yaml", "clipig run fox.yaml"), ("my fox.png", "clipig run 'my fox.png'"), ("mkae", "Did you mean 'make'?")],
+    [
+        ("fox.yaml", "clipig run fox.yaml"),
+        ("my fox.png", "clipig run 'my fox.png'"),
+        ("mkae", "Did you mean 'make'?"),
+        ("studio", "pip install clipig-studio"),
+    ],
 )
 def test_what_is_no_command(name: str, hint: str) -> None:
     with pytest.raises(Exception, match=re.escape(hint)):
