@@ -23,7 +23,7 @@ from clipig_core.engine.statistics import table
 from clipig_core.errors import printable
 from clipig_core.language.assets import hashed
 from clipig_core.language.params import File
-from clipig_core.runner.verdict import verdict
+from clipig_core.runner.verdict import of_run
 
 
 def provenance(run: Run, image: Tensor) -> str:
@@ -61,7 +61,7 @@ def summary(run: Run, image: Tensor) -> list[str]:
     if run.last:
         lines.append(f"loss of the last epoch: {run.last.loss:.4f}")
     rows = run.statistics.rows()
-    return [*lines, *table(rows), *(f"verdict: {sentence}" for sentence in verdict(rows))]
+    return [*lines, *table(rows), *(f"verdict: {sentence}" for sentence in of_run(run))]
 
 
 ELSEWHERE = ("output", "device", "verbose")
