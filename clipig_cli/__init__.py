@@ -21,6 +21,8 @@ from clipig_core.errors import ClipigError, InputError, nearest, printable, prin
 from clipig_core.extension.kinds import COMMAND
 
 FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif")
+ELSEWHERE = {"studio": "clipig-studio"}
+"""Commands of distributions that belong to clipig, but do not come with it."""
 LONGEST = 80
 """Letters of a sentence on a command."""
 
@@ -100,6 +102,9 @@ class Commands(click.Group):
             raise click.UsageError(
                 f"No such command '{name}'. To make a picture of it: clipig run {shlex.quote(name)}", ctx
             )
+        if name in ELSEWHERE:
+            hint = f"It comes with another distribution: pip install {ELSEWHERE[name]}"
+            raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
         near = nearest(name, self.list_commands(ctx))
         raise click.UsageError(f"No such command '{name}'.{f' {near.capitalize()}' if near else ''}", ctx)
 

@@ -104,4 +104,4 @@ class ProgressBar(Observer):
             self.terminal.say(f"{done} epoch{'' if done == 1 else 's'} in {seconds:.1f} s")
         if self.verbose > 1:
             for line in summary(self.run, result.image):
-                self.terminal.say(printable(line))
+                self.terminal.fold(printable(line))

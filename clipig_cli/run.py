@@ -18,12 +18,10 @@ import click
 
 from clipig_cli.stages import Stages
 from clipig_cli.terminal import Messages, Terminal
-from clipig_core.config.sections import CHOICES, Settings
-from clipig_core.errors import ClipigError, InputError, Place, RunError, printable
+from clipig_core.config.options import SettingsCommand, config_options, given, run_options
+from clipig_core.errors import ClipigError, InputError, Place, RunError, printable, printable_lines
 from clipig_core.extension.arguments import pair
-from clipig_core.extension.completion import files, names_of
-from clipig_core.extension.kinds import KINDS
-from clipig_core.language.params import declarations
+from clipig_core.extension.completion import files
 
 if TYPE_CHECKING:
     from clipig_core.config import Plan
@@ -36,66 +34,11 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 
 
-class _Run(click.Command):
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`-r 640 480` is one option with two numbers."""
-        joined: list[str] = []
-        for arg in args:
-            if len(joined) > 1 and joined[-2] in ("-r", "--resolution") and arg.isdigit() and joined[-1].isdigit():
-                joined[-1] += f" {arg}"
-            else:
-                joined.append(arg)
-        return super().parse_args(ctx, joined)
-
-
-SHORT = {
-    "device": "-d",
-    "epochs": "-e",
-    "learnrate": "-lr",
-    "model": "-m",
-    "optimizer": "-opt",
-    "output": "-o",
-    "resolution": "-r",
-    "snapshot_interval": "-s",
-    "verbose": "-v",
-}
-"""Options that have a short form."""
-
-
-def options_of_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """An option for each setting of the run, and for each kind of component that it picks one of."""
-    about = {name: setting.param.doc for name, setting in declarations(Settings).items()}
-    about |= {name: KINDS[name].meaning for name in CHOICES}
-    for name in sorted(about, reverse=True):
-        spelled = (*([SHORT[name]] if name in SHORT else []), f"--{name.replace('_', '-')}")
-        completion = names_of(name) if name in CHOICES else None
-        command = click.option(*spelled, name, help=about[name], shell_complete=completion)(command)
-    return command
-
-
-@click.command(cls=_Run)
+@click.command(cls=SettingsCommand)
 @click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
-@click.option(
-    "--look", help="A ready-made config to start from; 'clipig plugins' lists them.", shell_complete=names_of("look")
-)
-@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}} in configs.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
-@click.option(
-    "--out",
-    "outputs",
-    multiple=True,
-    metavar="OUTPUT",
-    help="What to write beside the picture: video.mp4, log, 'sheet: 12'; 'clipig plugins' lists them.",
-    shell_complete=names_of("output"),
-)
-@click.option("--checkpoint", is_flag=True, help="Short for '--out checkpoint', from which 'clipig resume' goes on.")
-@click.option("--preview", is_flag=True, help="Show the picture in the terminal while it grows.")
+@config_options
+@run_options
 @click.option("--repeat", type=click.IntRange(1), default=1, help="Make N pictures, each with a seed of its own.")
-@click.option(
-    "--allow-private", is_flag=True, help="Let URLs in configs lead to your own network, and through your proxy."
-)
-@click.option("--json", "structured", is_flag=True, help="Print how it went as JSON instead of the path, on one line.")
-@options_of_settings
 def run(
     configs: tuple[str, ...],
     repeat: int,
@@ -119,8 +62,6 @@ def run(
     clipig run fox.yaml -e 100 --set targets.0.weight=2
     clipig run fox.yaml --out video.mp4 --out log
     """  # noqa: D301 - click wants the backspace
-    from clipig_core.config import split_output
-
     if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
     if allow_private:
@@ -134,9 +75,7 @@ def run(
 
             registry = Registry()
             watching = found(registry, "preview") if preview else None
-            plan, stem = planned(sources, variables, changes, options, registry)
-        if repeat > 1 and split_output(plan.settings.fixed.output)[1]:
-            raise click.UsageError("'--repeat' makes several pictures; '-o' has to be a directory, ending with '/'.")
+            plan, stem = planned(sources, variables, changes, options, registry, repeat)
         counted = plan.settings.given("seed")
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
@@ -151,32 +90,41 @@ def planned(
     changes: Sequence[str],
     options: Mapping[str, str | None],
     registry: Registry,
+    repeat: int,
 ) -> tuple[Plan, str]:
     """The plan of some configs and options, and a name for its pictures.
 
     Raises:
         InputError: with every problem that was found.
     """
-    from clipig_core.config import read
-    from clipig_core.language.nodes import read_yaml
+    from clipig_core.config import check, document
 
-    settings = declarations(Settings)
-    given = {
-        name: value
-        if name not in settings or not settings[name].type.numeric
-        else read_yaml(value, f"--{name.replace('_', '-')}").plain_value()
-        for name, value in options.items()
-        if value is not None
-    }
     wanted = dict(pair(variable, "--var") for variable in variables)
-    if wanted:
-        given["vars"] = wanted
+    values = given(options) | ({"vars": wanted} if wanted else {})
     configs = [source for source in sources if isinstance(source, str)]
     if configs:
         stem = "clipig" if configs[-1] == "-" else Path(configs[-1]).stem
     else:
         stem = slug(wanted.get("text", "")) or str(options["look"])
-    return read(sources, given, registry, [pair(change, "--set") for change in changes]), stem
+    merged = document(sources, values, registry, [pair(change, "--set") for change in changes])
+    if "output" in merged.value:
+        check_output(str(merged.value["output"].value), repeat)
+    return check(merged, registry), stem
+
+
+def check_output(output: str, repeat: int) -> None:
+    """Refuse a file that is there, or that several pictures would have, before torch is loaded for the rest.
+
+    Raises:
+        UsageError, InputError: as it says. What else is wrong with it is found later.
+    """
+    from clipig_core.config import split_output
+    from clipig_core.runner.files import check_free
+
+    with contextlib.suppress(OSError, ValueError):
+        if repeat > 1 and split_output(output)[1]:
+            raise click.UsageError("Several pictures need a directory: '-o' has to end with '/'.")
+    check_free(output)
 
 
 def output_document(text: str) -> Node:
@@ -260,9 +208,11 @@ def make(
                 terminal.say(printable(f"saved {picture.output.image}"), "green")
             with contextlib.suppress(OSError):
                 (tell or put)(picture.output.image, result)
-        for failure in [*result.failures, result.error]:
-            if isinstance(failure, ClipigError):
-                raise failure
+        failed = [error for error in [*result.failures, result.error] if isinstance(error, ClipigError)]
+        for failure in failed[1:]:
+            terminal.say(printable_lines(str(failure)), "red")
+        if failed:
+            raise failed[0]
         if result.failures:  # of a kind that has been logged
             raise RunError("an output failed, so what it writes is not there, or not whole")
         return not result.stopped

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sys
+import textwrap
 import unicodedata
 from typing import TextIO
 
@@ -54,6 +55,13 @@ class Terminal:
         if shown:
             self.show(shown)
 
+    def fold(self, text: str) -> None:
+        """Write a line that stays, in several if it is too long for the terminal; a file gets it whole."""
+        indent = " " * (len(text) - len(text.lstrip()) + 4)
+        room = max(20, self.columns - 1) if self.live else len(text) + 1
+        for line in textwrap.wrap(text, room, subsequent_indent=indent, break_on_hyphens=False):
+            self.say(line)
+
     def show(self, text: str) -> None:
         """Write the line that changes; nothing where there is no terminal."""
         if self.live:
@@ -79,12 +87,15 @@ class Terminal:
 
 
 class Messages(logging.Handler):
-    """The log, on a terminal."""
+    """The log, on a terminal. What was said last is not said again: two models may have the same to say of a text."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()
-        self.terminal = terminal
+        self.terminal, self._last = terminal, ""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() == self._last:
+            return
+        self._last = record.getMessage()
         color = "red" if record.levelno >= logging.ERROR else "yellow"
-        self.terminal.say("\n".join(map(printable, record.getMessage().splitlines())), color)
+        self.terminal.say("\n".join(map(printable, self._last.splitlines())), color)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clipig_core.config.differences import ABSENT, Difference, differences
     from clipig_core.config.json_schema import json_schema
     from clipig_core.config.keys import Key, keys
+    from clipig_core.config.options import SettingsCommand, config_options, given, rewritten, run_options
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.embedded import comment, exif
@@ -48,6 +49,7 @@ _WHERE = {
     "config.differences": ("ABSENT", "Difference", "differences"),
     "config.json_schema": ("json_schema",),
     "config.keys": ("Key", "keys"),
+    "config.options": ("SettingsCommand", "config_options", "given", "rewritten", "run_options"),
     "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
     "downloads": ("FetchError", "fetch"),
     "embedded": ("comment", "exif"),
@@ -108,6 +110,7 @@ __all__ = [
     "Result",
     "Rhythm",
     "Run",
+    "SettingsCommand",
     "Step",
     "Timeline",
     "Use",
@@ -121,6 +124,7 @@ __all__ = [
     "choice",
     "clamp_through",
     "comment",
+    "config_options",
     "contact_sheet",
     "difference",
     "differences",
@@ -132,6 +136,7 @@ __all__ = [
     "find_precision",
     "fit",
     "forecast",
+    "given",
     "inside",
     "json_schema",
     "keys",
@@ -153,6 +158,8 @@ __all__ = [
     "read_yaml",
     "remarks",
     "resample",
+    "rewritten",
+    "run_options",
     "save",
     "thumbnail",
     "timeline",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.config.templates import BRACES, escaped
 from clipig_core.errors import PluginError
 from clipig_core.extension.kinds import LOSS
 from clipig_core.extension.registry import Component
@@ -259,7 +260,7 @@ class Plan:
         return list(dict.fromkeys(filter(None, (use.component.notice for use in self.uses()))))
 
     def dump(self) -> dict[str, Any]:
-        """The whole config as plain values, with all defaults, expressions as written.
+        """The whole config as plain values, with all defaults, expressions as written; read again, it means the same.
 
         The default `mean` and `std` of an initial image are left out: given, they would change it. `output` is left
         out, as it says nothing about the picture, and there it is now.
@@ -269,7 +270,7 @@ class Plan:
             init = {name: value for name, value in init.items() if self.init.given(name)}
         settings = self.settings.dump()
         del settings["output"]
-        return {
+        whole = {
             **settings,
             **{kind: use.choice() for kind, use in self.choices.items()},
             "init": init,
@@ -278,6 +279,8 @@ class Plan:
             "finish": [stage.dump() for stage in self.finish],
             **_dump_lists(self.lists),
         }
+        safe = escaped(whole)
+        return whole if safe == whole else {"vars": dict(BRACES), **safe}
 
 
 def _dump_lists(lists: Mapping[str, Sequence[Use]]) -> dict[str, Any]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from clipig_core.errors import Place
 from clipig_core.language.nodes import Node
 
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+BRACES = {"braces": "{{"}
+"""The variable of texts that have braces of their own, see `escaped`."""
 
 
 def gaps(node: Node) -> Iterator[tuple[str, Place]]:
@@ -32,3 +37,14 @@ def fill(node: Node, texts: Mapping[str, str]) -> Node:
     if isinstance(node.value, list):
         return replace(node, value=[fill(value, texts) for value in node.value])
     return node
+
+
+def escaped(value: Any) -> Any:
+    """A plain value whose texts are filled in as they are: `{{y}}` is written `{{braces}}y}}`, with `BRACES`."""
+    if isinstance(value, dict):
+        return {name: escaped(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [escaped(entry) for entry in value]
+    if isinstance(value, str) and PLACEHOLDER.search(value):
+        return value.replace("{{", "{{braces}}")
+    return value

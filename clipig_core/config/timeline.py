@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipig_core.config.plan import Plan, Section, TargetPlan
+from clipig_core.errors import Problem
 from clipig_core.language.expressions import SIMILARITY
 from clipig_core.language.schedule import Now
 
@@ -80,6 +81,19 @@ def remarks(plan: Plan, times: Timeline) -> list[str]:
     for number, target in enumerate(plan.targets):
         found += _of_target(f"targets.{number}", target)
     return found
+
+
+def closed(plan: Plan) -> Iterator[Problem]:
+    """The windows that open in no epoch of a whole run, as far as that is plain from constants."""
+    epochs = plan.settings.fixed.epochs
+    for path, label, (*_, section) in _parts(plan):
+        window = [section.values[name] for name in ("start", "end")]
+        active = section.values.get("active")
+        if not all(value.constant for value in window) or (active and not (active.constant and active.fixed)):
+            continue
+        if not Now(0, epochs).still_opens(*(value.fixed for value in window)):
+            message = f"{path} ({label}) never takes part"
+            yield Problem(message, window[0].node.place, f"its window opens in none of the {epochs} epochs")
 
 
 def _of_target(path: str, target: TargetPlan) -> Iterator[str]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from clipig_core.config import Plan, Section, StagePlan
+from clipig_core.config.timeline import closed
 from clipig_core.engine.assembly import Assembly, Models
 from clipig_core.engine.canvas import Canvas, resize
 from clipig_core.engine.context import EpochContext, Placed, broken, call_transform
@@ -86,7 +87,7 @@ class Run:
         self, plan: Plan, *, encoder: Encoder | None = None, canvas: Canvas | None = None, models: Models | None = None
     ) -> None:
         self.plan = plan
-        for notice in plan.notices():
+        for notice in [*plan.notices(), *closed(plan)]:
             log.warning(notice)
         self.settings = settings = plan.settings.fixed
         self.key = Key(plan.seed)

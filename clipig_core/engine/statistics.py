@@ -130,7 +130,8 @@ class Statistics:
         """
         ends, since = list(state["ends"]), state["since"]
         whole(since, *ends, least=0)
-        if len(ends) != MOMENTS:
+        reached = [end for end in ends if end]
+        if len(ends) != MOMENTS or since > MOMENTS or reached != sorted(reached) or not isinstance(state["sums"], list):
             raise ValueError("the statistics have other sizes than they should")
         self.targets, self.ends, self._since = {}, ends, since
         size = tuple(state["size"])
@@ -147,6 +148,10 @@ class Statistics:
                 raise ValueError("the statistics have other sizes than they should")
             sums, low, high, course = (one.to(device, torch.float32, copy=True) for one in tensors)
             key = (kind, tuple((number, text) for number, text in columns))
+            if key in self.targets.get((index, name), {}) or len(set(key[1])) != count:
+                raise ValueError(f"the statistics have '{name}' twice")
+            if not all(one.isfinite().all() for one in tensors):
+                raise ValueError(f"the statistics of '{name}' are not finite")
             self.targets.setdefault((index, name), {})[key] = _Sums(sums, low, high, course, list(epochs), views)
 
     def rows(self) -> list[Row]:

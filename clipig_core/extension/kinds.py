@@ -36,7 +36,8 @@ class Entry:
     `summary` stands in listings; without one it is the first sentence of the docstring. `aliases` are further names.
     `deprecated` says what to write instead: configs that use the name still work, and log it as a warning. `default` is
     set for what a config gets that picks nothing, where it has to pick one. `words` is for models that know a list of
-    words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`.
+    words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`. `excess` is for
+    constraints: what a picture is that obeys too much of it, in a word that the verdict of a run begins with, `soft`.
     """
 
     target: str
@@ -46,6 +47,7 @@ class Entry:
     deprecated: str = ""
     default: bool = False
     words: str = ""
+    excess: str = ""
 
 
 class Stands(enum.Enum):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 from clipig_core.downloads import FetchError, fetch
@@ -30,7 +31,7 @@ _BAND = 1 << 20
 
 
 def read_image(location: str) -> Tensor:
-    """[3, H, W] in [0, 1] of an image file or http(s) URL, upright, on white where it is transparent.
+    """[3, H, W] in [0, 1], sRGB, of an image file or http(s) URL, upright, on white where it is transparent.
 
     Of an animation it is the first frame. Whole numbers of more than 8 bits have 65535 as white, floats have 1.
 
@@ -111,6 +112,7 @@ def _decode(path: Path) -> Tensor:
 
 def _colors(image: Image.Image) -> Tensor:
     """[3, H, W] in [0, 1], of a mode with 8 bits or fewer for each channel."""
+    in_srgb = _converter(image)
     colors = torch.empty(3, image.height, image.width)
     rows = max(1, _BAND // image.width)
     for top in range(0, image.height, rows):
@@ -120,8 +122,21 @@ def _colors(image: Image.Image) -> Tensor:
         if band.has_transparency_data:
             band = band.convert("RGBA")
             band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
-        colors[:, top:bottom] = torch.from_numpy(np.array(band.convert("RGB"))).permute(2, 0, 1)
+        colors[:, top:bottom] = torch.from_numpy(np.array(in_srgb(band))).permute(2, 0, 1)
     return colors.div_(255)
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes sRGB of a band: by the colour profile, as of phones, if there is one that says something else."""
+    mode = "CMYK" if image.mode == "CMYK" else "RGB"
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():  # or rounding would change what is right
+            raise KeyError
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (KeyError, ImportError, OSError, TypeError, ImageCms.PyCMSError):
+        return lambda band: band.convert("RGB")
+    return lambda band: ImageCms.applyTransform(band.convert(mode), transform) or band
 
 
 def _deep_gray(image: Image.Image) -> Tensor:

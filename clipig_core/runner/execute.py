@@ -13,7 +13,7 @@ from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import Row
 from clipig_core.errors import ClipigError
 from clipig_core.extension.guard import surroundings_kept
-from clipig_core.runner.verdict import verdict
+from clipig_core.runner.verdict import of_run
 
 log = logging.getLogger("clipig")
 
@@ -50,7 +50,7 @@ class Result:
     @property
     def verdict(self) -> list[str]:
         """What the statistics say, in words, and what to try next; empty if there is nothing to say."""
-        return verdict(self.statistics)
+        return of_run(self.run)
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG with its config inside, so that clipig can read it as a config; returns its path.

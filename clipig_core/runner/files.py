@@ -57,11 +57,7 @@ class Output:
                 taken = next(filter(_exists, [files.image, *beside, *others(folder / name)]), None)
                 if not taken and files._take():
                     return files
-            raise InputError(
-                f"'{taken}' exists, and is not replaced; name another file, or a directory"
-                if taken
-                else f"another run is about to write '{files.image}'"
-            )
+            raise _is_there(taken) if taken else InputError(f"another run is about to write '{files.image}'")
         except (OSError, ValueError) as error:
             raise InputError(f"cannot write to '{output}': {getattr(error, 'strerror', None) or error}") from None
 
@@ -139,6 +135,22 @@ class Output:
             self._release()
             return False
         return True
+
+
+def check_free(output: str) -> None:
+    """Find out early, before anything is loaded, that `output` names a picture that is there.
+
+    Raises:
+        InputError: it is. What else is wrong with it is left to `Output.claim`.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        folder, name = split_output(output)
+        if name and _exists(folder / f"{name}.png"):
+            raise _is_there(folder / f"{name}.png")
+
+
+def _is_there(path: Path) -> InputError:
+    return InputError(f"'{path}' exists, and is not replaced; name another file, or a directory")
 
 
 def _names(stem: str) -> Iterator[str]:

@@ -17,12 +17,13 @@ from torch import Tensor
 
 from clipig_core.config import Plan
 from clipig_core.config.requires import required
+from clipig_core.config.templates import escaped
 from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
 from clipig_core.errors import printable
 from clipig_core.language.assets import hashed
 from clipig_core.language.params import File
-from clipig_core.runner.verdict import verdict
+from clipig_core.runner.verdict import of_run
 
 
 def provenance(run: Run, image: Tensor) -> str:
@@ -60,7 +61,7 @@ def summary(run: Run, image: Tensor) -> list[str]:
     if run.last:
         lines.append(f"loss of the last epoch: {run.last.loss:.4f}")
     rows = run.statistics.rows()
-    return [*lines, *table(rows), *(f"verdict: {sentence}" for sentence in verdict(rows))]
+    return [*lines, *table(rows), *(f"verdict: {sentence}" for sentence in of_run(run))]
 
 
 ELSEWHERE = ("output", "device", "verbose")
@@ -73,7 +74,7 @@ def as_yaml(plan: Plan) -> str:
     yaml.width = 110
     yaml.default_flow_style = None
     text = io.StringIO()
-    names = {str(path): _hashed(path, name) for name, path in plan_files(plan).items()}
+    names = {escaped(str(path)): escaped(_hashed(path, name)) for name, path in plan_files(plan).items()}
     whole = {name: value for name, value in plan.dump().items() if name not in ELSEWHERE}
     yaml.dump(_quoted(_renamed({"requires": required(plan), **whole}, names)), text)
     return text.getvalue()

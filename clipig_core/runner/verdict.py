@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from statistics import fmean, median
 
+from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import Row
 
 DOMINANT = 0.75
@@ -14,28 +15,36 @@ FEWEST = 16
 """Parts of a run that are needed to see how it went."""
 
 
-def verdict(rows: Sequence[Row]) -> list[str]:
-    """Sentences on a run, each with what to try; none if there is nothing to say."""
+def of_run(run: Run) -> list[str]:
+    """The verdict on a run, as it is now."""
+    used = (one.use for target in run.plan.targets for one in target.constraints)
+    return verdict(run.statistics.rows(), {use.name: use.component.entry.excess for use in used})
+
+
+def verdict(rows: Sequence[Row], excess: Mapping[str, str] | None = None) -> list[str]:
+    """Sentences on a run, each with what to try; none if there is nothing to say.
+
+    `excess` has a word for constraints, by name: what a picture is that obeys too much of it.
+    """
     sentences = []
     for _, found in groupby(rows, lambda row: row.index):
         target = [*found]
         several = len({row.index for row in rows}) > 1
         where = f" of target '{target[0].target}'" if several else ""
-        sentences += [*_strong(target, where), *_never_chosen(target, where)]
+        sentences += [*_strong(target, where, excess or {}), *_never_chosen(target, where)]
     return [*sentences, *_trend(rows)]
 
 
-def _strong(target: Sequence[Row], where: str) -> Iterable[str]:
+def _strong(target: Sequence[Row], where: str, excess: Mapping[str, str]) -> Iterable[str]:
     """A constraint that decides more than the features beside it; with half the loss, they would be on a par."""
     if not any(row.kind == "feature" for row in target):
         return
     for row in target:
         if row.kind == "constraint" and row.share > DOMINANT:
             weight = f"{row.weight * (1 - row.share) / row.share:.1g}"
-            yield (
-                f"the {row.name} constraint was {100 * row.share:.0f} % of the loss{where}, more than what is wanted; "
-                f"try weight {weight.removeprefix('0')}"
-            )
+            much = f"the {row.name} constraint was {100 * row.share:.0f} % of the loss{where}"
+            much = f"{excess[row.name]}: {much}" if excess.get(row.name) else f"{much}, more than what is wanted"
+            yield f"{much}; try weight {weight.removeprefix('0')}"
 
 
 def _never_chosen(target: Sequence[Row], where: str) -> Iterable[str]:

@@ -44,7 +44,11 @@ class CheckpointFile(Observer):
 
     def begin(self, run: Run) -> None:
         self.run = run
-        self._written = self.path.exists()  # that of a run that is gone on with
+        self._written = self.path.exists()
+        if (
+            self._written
+        ):  # that of a run that is gone on with, perhaps with outputs whose files are its own from now on
+            self._write()
         self._next = time.monotonic() + self.interval
 
     def step(self, step: Step) -> None:

@@ -11,7 +11,7 @@ import click
 
 from clipig_checkpoint.file import SUFFIX, Checkpoint, machine
 from clipig_core import InputError, Problem
-from clipig_core.kit import Node, Place, Registry, as_yaml, differences, read, read_file, read_yaml
+from clipig_core.kit import Node, Place, Registry, differences, read, read_file, read_yaml
 
 if TYPE_CHECKING:
     from clipig_core.kit import Plan, Run
@@ -86,6 +86,8 @@ def _beside(base: Path) -> Node | None:
 
 def _changes(planned: Plan, plan: Plan) -> list[Problem]:
     """`targets.0.weight: 2.0, was 1.0`; files are the same if their content is."""
+    from clipig_core.kit import as_yaml
+
     before, after = (read_yaml(as_yaml(one), "config").plain_value() for one in (planned, plan))
     found = [one for one in differences(before, after) if one.path.partition(".")[0] not in ELSEWHERE]
     return [Problem(f"{one.path}: {one.after!r:.60}, was {one.before!r:.60}") for one in found]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
@@ -24,9 +24,9 @@ def clipig_transforms() -> Mapping[str, str]:
 
 
 @hookimpl
-def clipig_constraints() -> Mapping[str, str]:
+def clipig_constraints() -> Mapping[str, str | Entry]:
     return {
-        "chroma": "clipig_color.chroma:limit_chroma",
+        "chroma": Entry("clipig_color.chroma:limit_chroma", excess="pale"),
         "color": "clipig_color.color:keep_color",
         "contrast": "clipig_color.contrast:limit_contrast",
         "mean": "clipig_color.mean:limit_mean",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +28,14 @@ def bundle(ctx: click.Context, source: str, output: str | None) -> None:
     checkpoints lie beside it. Models that are known by name are not packed; `requires` in the config says which
     plugins it needs.
     """
-    from clipig_core.kit import plan_files
-
-    plan = plan_of(ctx, [source])
     path = Path(output) if output else Path(source).with_suffix(".zip")
     if path.suffix.lower() != ".zip":
         raise InputError(f"'{path}' is no '.zip' file")
+    if os.path.lexists(path):
+        raise InputError(f"'{path}' exists already; nothing was written")
+    plan = plan_of(ctx, [source])
+    from clipig_core.kit import plan_files
+
     contents: dict[str, Path] = plan_files(plan)
     name = Path(source).stem
     taken = {f"{name}.yaml", Path(source).name} & {*contents}

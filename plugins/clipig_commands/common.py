@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from clipig_core.kit import Plan, Registry
-
-F = TypeVar("F", bound=Callable[..., Any])
+    from clipig_core.kit import Node, Plan, Registry
 
 
 def registry_of(ctx: click.Context) -> Registry:
@@ -24,23 +22,10 @@ def registry_of(ctx: click.Context) -> Registry:
     return found
 
 
-def config_options(command: F) -> F:
-    """The options by which configs are changed, as `clipig run` has them."""
-    from clipig_core.kit import names_of
-
-    for option in (
-        click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2."),
-        click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}}."),
-        click.option("--look", help="A ready-made config to start from.", shell_complete=names_of("look")),
-    ):
-        command = option(command)
-    return command
-
-
 def plan_of(
     ctx: click.Context,
-    sources: Sequence[str],
-    look: str | None = None,
+    sources: Sequence[str | Node],
+    options: Mapping[str, str | None] | None = None,
     variables: Iterable[str] = (),
     changes: Iterable[str] = (),
 ) -> Plan:
@@ -49,13 +34,11 @@ def plan_of(
     Raises:
         InputError: with every problem that was found.
     """
-    from clipig_core.kit import pair, read
+    from clipig_core.kit import given, pair, read
 
-    options: dict[str, Any] = {"look": look} if look else {}
-    given = dict(pair(variable, "--var") for variable in variables)
-    if given:
-        options["vars"] = given
-    return read(sources, options, registry_of(ctx), [pair(change, "--set") for change in changes])
+    wanted = dict(pair(variable, "--var") for variable in variables)
+    values = given(options or {}) | ({"vars": wanted} if wanted else {})
+    return read(sources, values, registry_of(ctx), [pair(change, "--set") for change in changes])
 
 
 def as_json(value: Any) -> None:
@@ -77,11 +60,15 @@ def call(ctx: click.Context, name: str, args: Sequence[str]) -> None:
     """Call another command of `clipig`, as if it had been written.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: there is none of this name, or it is used in a wrong way; who called it is shown how to do better.
     """
     root = ctx.find_root()
     command = root.command.get_command(root, name) if isinstance(root.command, click.Group) else None
     if command is None:
         raise click.UsageError(f"this needs the command 'clipig {name}'")
-    with command.make_context(name, list(args), parent=root) as inner:
-        command.invoke(inner)
+    try:
+        with command.make_context(name, list(args), parent=root) as inner:
+            command.invoke(inner)
+    except click.UsageError as error:
+        error.ctx = ctx
+        raise

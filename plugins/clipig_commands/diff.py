@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from clipig_commands.common import as_json, plan_of
 from clipig_core.kit import ABSENT, files, printable
+
+if TYPE_CHECKING:
+    from clipig_core.kit import Node
 
 UNTOLD = ("output", "verbose", "device")
 """What says nothing about the picture."""
@@ -25,9 +28,10 @@ def diff(ctx: click.Context, before: str, after: str, structured: bool) -> None:
     Each difference has its dotted path, as `--set` takes it. Looks, variables and defaults are filled in before, so
     what is written in another way but means the same does not differ.
     """
-    from clipig_core.kit import differences
+    from clipig_core.kit import differences, read_file
 
-    one, other = (dumped(ctx, source) for source in (before, after))
+    nodes = [read_file(source) for source in (before, after)]  # both, before components of one are imported
+    one, other = (dumped(ctx, node) for node in nodes)
     found = [each for each in differences(one, other) if each.path not in UNTOLD]
     if structured:
         as_json([{"path": each.path, "a": shown(each.before), "b": shown(each.after)} for each in found])
@@ -38,7 +42,7 @@ def diff(ctx: click.Context, before: str, after: str, structured: bool) -> None:
         click.echo("no difference", err=True)
 
 
-def dumped(ctx: click.Context, source: str) -> dict[str, Any]:
+def dumped(ctx: click.Context, source: Node) -> dict[str, Any]:
     """Everything that a config says; a seed that is not given is none.
 
     Raises:

@@ -11,7 +11,7 @@ import click
 
 from clipig_commands.common import call, plan_of
 from clipig_core import InputError
-from clipig_core.kit import files
+from clipig_core.kit import SettingsCommand, files, read_file, rewritten, run_options
 
 if TYPE_CHECKING:
     from clipig_core.kit import Plan, Use
@@ -20,16 +20,13 @@ LAST = 0.3
 """Part of the run that is done again: where schedules have become small, so that shapes stay and details grow."""
 
 
-@click.command()
+@click.command(cls=SettingsCommand, without=("resolution", "start_epoch"))
 @click.argument("picture", shell_complete=files)
 @click.option("--to", "side", type=click.IntRange(16, 16384), required=True, help="Pixels of the longer side.")
-@click.option("-o", "--output", help="Directory (ending with '/') or '.png' file.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any parameter: targets.0.weight=2.")
-@click.option("-v", "--verbose", help="0 errors only, 1 progress, 2 statistics.")
+@run_options
 @click.pass_context
-def enlarge(
-    ctx: click.Context, picture: str, side: int, output: str | None, changes: tuple[str, ...], verbose: str | None
-) -> None:
+def enlarge(ctx: click.Context, /, picture: str, side: int, changes: tuple[str, ...], **others: Any) -> None:
     """Go on from PICTURE, which clipig made, with more pixels.
 
     The enlarged pixels are trained by the last third of the picture's own run, in which steps are small, so that it
@@ -38,11 +35,11 @@ def enlarge(
 
     \b
     clipig enlarge fox.png --to 1024
-    clipig enlarge fox.png --to 512 --set learnrate=.5
+    clipig enlarge fox.png --to 512 -lr .5 --out webp
     """  # noqa: D301 - click wants the backspace
     from PIL import Image, UnidentifiedImageError
 
-    plan = plan_of(ctx, [picture])
+    config = read_file(picture)
     try:
         with Image.open(picture) as image:
             size = image.size
@@ -50,6 +47,7 @@ def enlarge(
         raise InputError(f"'{picture}' is no picture; only one with its config inside can be enlarged") from None
     if side <= max(size):
         raise InputError(f"--to {side}: the picture has {size[0]}x{size[1]} pixels already")
+    plan = plan_of(ctx, [config], {"epochs": others["epochs"]}, changes=changes)
     width, height = (max(1, round(pixels * side / max(size))) for pixels in size)
     epochs = plan.settings.fixed.epochs
     settings: dict[str, Any] = {
@@ -61,10 +59,7 @@ def enlarge(
     settings |= lengths(plan, side / max(size))
     args = [picture, f"--var=picture={Path(picture).absolute()}"]  # no text of a variable is read as another one
     args += (f"--set={name}={json.dumps(value)}" for name, value in settings.items())
-    args += [f"--set={change}" for change in changes]
-    args += [f"--output={output}"] if output else []
-    args += [f"--verbose={verbose}"] if verbose else []
-    call(ctx, "run", args)
+    call(ctx, "run", [*args, *rewritten(ctx, without=("side",))])
 
 
 def lengths(plan: Plan, factor: float) -> dict[str, Any]:

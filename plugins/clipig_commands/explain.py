@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_commands.common import as_json, columns, config_options, draws, plan_of
-from clipig_core.kit import files, printable
+from clipig_commands.common import as_json, columns, draws, plan_of
+from clipig_core.kit import SettingsCommand, config_options, files, printable
 
 if TYPE_CHECKING:
     from clipig_core.kit import Forecast, Lane, Plan, Timeline
@@ -22,7 +22,7 @@ IDLE = 0.001
 """Share of the loss of a target below which a constraint does next to nothing."""
 
 
-@click.command()
+@click.command(cls=SettingsCommand, without=("output", "verbose", "snapshot_interval", "metadata"))
 @click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
 @config_options
 @click.option("--trial/--no-trial", default=True, help="Load the models and try two epochs of each phase.")
@@ -30,12 +30,13 @@ IDLE = 0.001
 @click.pass_context
 def explain(
     ctx: click.Context,
+    /,
     configs: tuple[str, ...],
-    look: str | None,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     trial: bool,
     structured: bool,
+    **options: str | None,
 ) -> None:
     """Explain what CONFIG will do before it runs: when, how long, and what of it does nothing.
 
@@ -44,17 +45,20 @@ def explain(
 
     \b
     clipig explain fox.yaml
+    clipig explain fox.yaml -r 512 -e 400
     clipig explain --look object --var text=fox --no-trial
     """  # noqa: D301 - click wants the backspace
-    from clipig_core.kit import forecast, remarks, timeline
+    from clipig_core.kit import remarks, timeline
 
-    if not configs and not look:
+    if not configs and not options["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
-    plan = plan_of(ctx, configs, look, variables, changes)
+    plan = plan_of(ctx, configs, options, variables, changes)
     times = timeline(plan)
     found = remarks(plan, times)
     expected = None
     if trial:
+        from clipig_core.kit import forecast
+
         click.echo("trying a few epochs ...", err=True)
         expected = forecast(plan)
         found += idle(expected)

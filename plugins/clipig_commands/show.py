@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from clipig_commands.common import as_json
+from clipig_core import InputError
 from clipig_core.kit import files, printable
 
 
@@ -21,6 +22,8 @@ def show(picture: str, only: bool, structured: bool) -> None:
 
     text = read_text(picture)
     lines = (text if isinstance(text, str) else text.decode("utf-8", "replace")).splitlines()
+    if not lines:
+        raise InputError(f"'{picture}' is empty")
     heading = [line for line in lines if line.startswith("#")]
     if structured:
         as_json({"picture": picture, "size": size_of(picture), "notes": notes(heading), "config": config_of(picture)})

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
@@ -18,11 +18,11 @@ def clipig_transforms() -> Mapping[str, str]:
 
 
 @hookimpl
-def clipig_constraints() -> Mapping[str, str]:
+def clipig_constraints() -> Mapping[str, str | Entry]:
     return {
-        "blur": "clipig_filters.blur:keep_blurred",
+        "blur": Entry("clipig_filters.blur:keep_blurred", excess="soft"),
         "border": "clipig_filters.border:keep_border",
         "edge_mean": "clipig_filters.edge:limit_edge_mean",
         "rim": "clipig_filters.rim:keep_rim_smooth",
-        "variation": "clipig_filters.variation:limit_variation",
+        "variation": Entry("clipig_filters.variation:limit_variation", excess="flat"),
     }

@@ -6,8 +6,8 @@ with each of them in the 300 epochs of a default run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -116,16 +116,44 @@ def rmsprop(
 
     Example: {momentum: .5}
     """
-    return torch.optim.RMSprop(
+    return RMSprop(
         parameters, lr=0.003, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered
     )
+
+
+class RMSprop(torch.optim.RMSprop):
+    """torch's, also for gradients that stay the same: their variance is 0, and not less, as rounding may have it."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """torch's own takes the root of the rounded variance, which is nan if that is negative."""
+        if not self.defaults["centered"]:
+            return super().step(closure)
+        for group in self.param_groups:
+            for values in group["params"]:
+                if values.grad is not None:
+                    self._move(values, values.grad.add(values, alpha=group["weight_decay"]), group)
+        return None
+
+    def _move(self, values: Tensor, gradient: Tensor, group: Mapping[str, Any]) -> None:
+        memory, alpha = self.state[values], group["alpha"]
+        if not memory:
+            memory["step"] = torch.zeros(())
+            memory |= {name: torch.zeros_like(values) for name in ("square_avg", "grad_avg", "momentum_buffer")}
+        memory["step"] += 1
+        square, mean, buffer = memory["square_avg"], memory["grad_avg"], memory["momentum_buffer"]
+        square.mul_(alpha).addcmul_(gradient, gradient, value=1 - alpha)
+        mean.lerp_(gradient, 1 - alpha)
+        deviation = square.addcmul(mean, mean, value=-1).clamp_min_(0).sqrt_().add_(group["eps"])
+        buffer.mul_(group["momentum"]).addcdiv_(gradient, deviation)
+        values.add_(buffer, alpha=-group["lr"])
 
 
 def sparse_adam(
     parameters: Iterable[Tensor], alpha: Decay = 0.99, eps: Eps = 1e-8, weight_decay: WeightDecay = 0.0
 ) -> torch.optim.Optimizer:
     """Plain RMSprop, under a name of old configs."""
-    return torch.optim.RMSprop(parameters, lr=0.01, alpha=alpha, eps=eps, weight_decay=weight_decay)
+    return RMSprop(parameters, lr=0.01, alpha=alpha, eps=eps, weight_decay=weight_decay)
 
 
 def sgd(

@@ -12,6 +12,7 @@ import re
 import select
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,6 +23,10 @@ ASK = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c"
 """Does it know kitty's protocol, and what else can it do? Every terminal answers the second question."""
 
 REPEATED = re.compile(r"(.)\1{3,}")
+
+SHADES = " ░▒▓█"
+CUBE = np.array([0, 95, 135, 175, 215, 255])
+"""The levels of each of red, green and blue, of which xterm has all combinations."""
 
 PATIENCE = 0.5
 CELL = (10, 20)
@@ -43,15 +48,46 @@ def draw(image: Image.Image, mode: str, columns: int, rows: int) -> tuple[str, i
     return "\n" * lines + f"\x1b[{lines}A\x1b7{drawn}\x1b8\x1b[{lines}B", lines
 
 
-def blocks(image: Image.Image) -> str:
-    """Two pixels in each character: the upper half has the colour of the text, the lower that of the background."""
+def blocks(image: Image.Image, colors: str = "") -> str:
+    """Two pixels in each character: the upper half has the colour of the text, the lower that of the background.
+
+    `colors` are those of `palette()`, which is asked if it is not given; without any, the brightness is shown.
+    """
     pixels = np.asarray(image)
     pixels = np.pad(pixels, ((0, len(pixels) % 2), (0, 0), (0, 0)), mode="edge")
+    colors = colors or palette()
+    if colors == "none":
+        shades = np.array([*SHADES])[(pixels[::2] / 2 + pixels[1::2] / 2).mean(-1).astype(int) * len(SHADES) // 256]
+        return "".join("".join(line) + "\n" for line in shades.tolist())
+    if colors == "true":
+        codes = [[f"2;{red};{green};{blue}" for red, green, blue in row] for row in pixels.tolist()]
+    else:
+        codes = [[f"5;{number}" for number in row] for row in numbered(pixels).tolist()]
     lines = []
-    for upper, lower in zip(pixels[::2].tolist(), pixels[1::2].tolist(), strict=True):
-        cells = (f"\x1b[38;2;{a};{b};{c};48;2;{d};{e};{f}m▀" for (a, b, c), (d, e, f) in zip(upper, lower, strict=True))
+    for upper, lower in zip(codes[::2], codes[1::2], strict=True):
+        cells = (f"\x1b[38;{above};48;{below}m▀" for above, below in zip(upper, lower, strict=True))
         lines.append("".join(cells) + "\x1b[0m\n")
     return "".join(lines)
+
+
+def palette() -> str:
+    """The colours that the terminal has: `true` for all, 256, or `none` if its user wants none.
+
+    Terminals say that they know all by `COLORTERM`, as those that do not show wrong ones.
+    """
+    if os.environ.get("NO_COLOR"):
+        return "none"
+    return "true" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256"
+
+
+def numbered(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The nearest of xterm's colours 16 to 255, a cube and a row of grays, to each pixel [..., 3]."""
+    wanted = pixels.astype(int)
+    cube = np.abs(wanted[..., None] - CUBE).argmin(-1)
+    gray = ((wanted.mean(-1) - 3) / 10).clip(0, 23).astype(int)
+    distances = [((found - wanted) ** 2).sum(-1) for found in (CUBE[cube], 8 + 10 * gray[..., None])]
+    nearest: np.ndarray[Any, Any] = np.where(distances[1] < distances[0], 232 + gray, 16 + cube @ [36, 6, 1])
+    return nearest
 
 
 def kitty(image: Image.Image, lines: int) -> str:

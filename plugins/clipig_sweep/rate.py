@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_core import InputError
+from clipig_core.kit import printable
 
 if TYPE_CHECKING:
     from clipig_sweep.judge import Judge
@@ -44,28 +47,33 @@ def rate(
     """Compare pictures, or folders of pictures, with texts and with other pictures.
 
     A figure is 100 times the cosine between features. Choose a model that did not paint the pictures: one likes its own
-    work. Features are remembered by content, so a picture is looked at once.
+    work. Features are remembered by content, so a picture is looked at once. A terminal gets a table, a pipe gets CSV.
 
     \b
     clipig rate fox-sweep/pictures -m photo-lite1 -o ratings.html
     clipig rate a.png b.png --text "red fox" --sort picture
     """  # noqa: D301 - click wants the backspace
-    from clipig_core.kit import Registry, save
-    from clipig_sweep.judge import Judge
+    from clipig_core.kit import Node, Place, Registry, choice, save
 
     if output and Path(output).suffix.lower() not in FORMATS:
         raise InputError(f"'{output}' does not end with one of {', '.join(FORMATS)}")
     if output and Path(output).exists():
         raise InputError(f"'{output}' exists, and is not replaced")
     files = pictures_of(pictures)
+    column = sorted_by(sort, [*texts, *images])
     registry = ctx.find_object(Registry) or Registry()
+    choice("model", Node(model, Place("--model")), registry)  # a wrong name is found before torch is loaded
+    from clipig_sweep.judge import Judge
+
     rows = rated(files, texts, images, Judge(model, registry), registry)
-    rows = ordered(rows, sort)
+    rows.sort(key=lambda row: row[column], reverse=not isinstance(rows[0][column], str))
     if output:
         save(Path(output), written(rows, Path(output).suffix.lower(), Path(output).parent).encode())
         click.echo(output)
     elif as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif sys.stdout.isatty():
+        click.echo("\n".join(table(rows, shutil.get_terminal_size((80, 0)).columns)))
     else:
         click.echo(written(rows, ".csv", Path()), nl=False)
 
@@ -118,14 +126,14 @@ def row_of(picture: str, found: dict[str, float], named: bool) -> Row:
     return {"picture": picture, "mean": mean, **columns}
 
 
-def ordered(rows: list[Row], sort: str | None) -> list[Row]:
-    """Best first, or by name. Raises InputError if there is no such column."""
-    column = sort or "mean"
-    if column not in rows[0]:
-        from clipig_core.kit import nearest
+def sorted_by(wanted: str | None, named: Sequence[str]) -> str:
+    """The column that is sorted by. Raises InputError if there is no such column."""
+    from clipig_core.kit import nearest
 
-        raise InputError(f"there is no column '{column}' ({nearest(column, rows[0])})")
-    return sorted(rows, key=lambda row: row[column], reverse=not isinstance(rows[0][column], str))
+    column, columns = wanted or "mean", ["picture", "mean", *(named or ["texts"])]
+    if column not in columns:
+        raise InputError(f"there is no column '{column}' ({nearest(column, columns)})")
+    return column
 
 
 def written(rows: Sequence[Row], ending: str, folder: Path) -> str:
@@ -141,6 +149,34 @@ def written(rows: Sequence[Row], ending: str, folder: Path) -> str:
     writer.writerow(map(cell, rows[0]))
     writer.writerows([cell(value) for value in row.values()] for row in rows)
     return text.getvalue()
+
+
+def table(rows: Sequence[Row], width: int) -> list[str]:
+    """The table for people: figures below each other, and names cut to what there is room for."""
+    cells = [[*rows[0]], *([_shown(value) for value in row.values()] for row in rows)]
+    figures = [isinstance(value, float) for value in rows[0].values()]
+    room = [max(len(row[column]) for row in cells) for column in range(len(figures))]
+    texts = len(figures) - sum(figures)
+    share = (width - 2 * len(room) - sum(size for size, figure in zip(room, figures, strict=True) if figure)) // texts
+    room = [size if figure else min(size, max(8, share)) for size, figure in zip(room, figures, strict=True)]
+    lines = []
+    for row in cells:
+        parts = zip(row, room, figures, strict=True)
+        lines.append(
+            "  ".join(
+                _cut(text, size).rjust(size) if figure else _cut(text, size).ljust(size) for text, size, figure in parts
+            ).rstrip()
+        )
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else printable(str(value))
+
+
+def _cut(text: str, size: int) -> str:
+    """The end of what is too long: names of files begin alike."""
+    return text if len(text) <= size else f"…{text[len(text) - size + 1 :]}"
 
 
 def _page(rows: Sequence[Row], folder: Path) -> str:

@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_core import InputError, RunError
+from clipig_core.kit import SettingsCommand, files, names_of
 
 if TYPE_CHECKING:
     from clipig_core.kit import Document, Registry, Use
@@ -31,9 +32,11 @@ TABLES_SECONDS, TABLES_SHARE = 10.0, 20.0
 MEASURED_SECONDS = 3.0
 
 
-@click.command()
-@click.argument("configs", nargs=-1, metavar="CONFIG...")
-@click.option("--look", help="A ready-made config to start from; 'clipig plugins' lists them.")
+@click.command(cls=SettingsCommand, without=("output", "verbose", "snapshot_interval"))
+@click.argument("configs", nargs=-1, metavar="CONFIG...", shell_complete=files)
+@click.option(
+    "--look", help="A ready-made config to start from; 'clipig plugins' lists them.", shell_complete=names_of("look")
+)
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A value for {{NAME}}, or NAME=@FILE.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUES", help="An axis: seed=1..10, or vars.text=@FILE.")
 @click.option("-o", "--output", metavar="DIR", help="The folder of the sweep; NAME-sweep if not given.")
@@ -48,8 +51,8 @@ MEASURED_SECONDS = 3.0
 @click.pass_context
 def sweep(
     ctx: click.Context,
+    /,
     configs: tuple[str, ...],
-    look: str | None,
     variables: tuple[str, ...],
     changes: tuple[str, ...],
     output: str | None,
@@ -61,6 +64,7 @@ def sweep(
     keep: int | None,
     enlarge: float,
     yes: bool,
+    **settings: str | None,
 ) -> None:
     """Make many pictures of a config, whose `sweep:` section or options say in what they differ.
 
@@ -68,7 +72,7 @@ def sweep(
     Exit code 3 says that some jobs failed.
 
     \b
-    clipig sweep --look object --var text=@words.txt --set seed=1..3
+    clipig sweep --look object --var text=@words.txt --set seed=1..3 -e 100
     clipig sweep fox.yaml --set targets.0.weight='[1, 2, 4]' --dry-run
     clipig sweep fox.yaml --set seed=1..50 --then rate --keep 5
     """  # noqa: D301 - click wants the backspace
@@ -78,9 +82,9 @@ def sweep(
 
     if (keep or judge) and not then:
         raise click.UsageError("--keep and --judge need --then rate.")
-    if not configs and not look:
+    if not configs and not settings["look"]:
         raise click.UsageError("Missing argument 'CONFIG...', or the option '--look'.")
-    order = Order.read(configs, look, variables, changes, launcher, ctx.find_object(Registry) or Registry())
+    order = Order.read(configs, settings, variables, changes, launcher, ctx.find_object(Registry) or Registry())
     agree(order.count, yes)
     check_values(order.base, order.grids, order.registry)
     jobs = order.jobs()
@@ -118,7 +122,7 @@ class Order:
     def read(
         cls,
         configs: Sequence[str],
-        look: str | None,
+        settings: Mapping[str, str | None],
         variables: Sequence[str],
         changes: Sequence[str],
         launcher: str | None,
@@ -127,21 +131,21 @@ class Order:
         """From the command line. Raises InputError with what is wrong with it, and with the files."""
         from dataclasses import replace
 
-        from clipig_core.kit import Document, Node, Place, choice, pair, read_yaml
+        from clipig_core.kit import Document, Node, Place, choice, given, pair, read_yaml
         from clipig_sweep.axes import grids, option, variable
         from clipig_sweep.plan import seeded, slug
 
-        whole = Document.read(configs, {"look": look} if look else {}, registry).node
+        whole = Document.read(configs, given(settings), registry).node
         section = whole.value.get("sweep")
         base = Document(replace(whole, value={key: node for key, node in whole.value.items() if key != "sweep"}))
-        given = [variable(*pair(one)) for one in variables]
-        given += [option(*pair(one)) for one in changes]
+        axes = [variable(*pair(one)) for one in variables]
+        axes += [option(*pair(one)) for one in changes]
         chosen = read_yaml(launcher, "--launcher") if launcher else None
         if section and isinstance(section.value, dict):
             chosen = chosen or section.value.get("launcher")
-        stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(look or "") or "clipig"
+        stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(settings["look"] or "") or "clipig"
         use = choice("launcher", chosen or Node("local", Place("clipig sweep")), registry)
-        return cls(seeded(base), grids(section, given), stem, use, registry)
+        return cls(seeded(base), grids(section, axes), stem, use, registry)
 
     @property
     def count(self) -> int:

@@ -169,6 +169,50 @@ def test_start_and_errors_of_configs_load_no_torch(tmp_path: Path, args: list[st
     assert done.stderr.splitlines()[-1] == "False"
 
 
+REFUSED = """
+import sys
+from click import ClickException
+from clipig_cli import cli
+from clipig_core.errors import ClipigError
+for line in sys.stdin:
+    try:
+        cli.main(line.split(), standalone_mode=False)
+    except (ClipigError, ClickException) as error:
+        print(error.exit_code, "torch" in sys.modules, line, end="")
+"""
+
+
+def test_what_is_refused_by_other_commands_loads_no_torch(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    for name in ("a.png", "a.zip"):
+        (tmp_path / name).write_bytes(b"")
+    lines = """\
+run a.yaml -o a.png
+run a.yaml --repeat 2 -o b.png
+make fox -o a.png
+make fox -n 2 -o b.png
+make fox --look gone
+bundle a.yaml
+bundle a.yaml -o x.tar
+diff a.yaml gone.png
+enlarge a.yaml --to 64
+enlarge gone.png --to 64
+explain gone.yaml
+resume gone.png
+rate gone.png
+rate a.png -o a.png
+rate a.png -m gone
+rate a.png --sort gone
+show a.png
+sweep gone.yaml
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSED], cwd=tmp_path, env=environment(), input=lines, capture_output=True, text=True
+    )
+    assert done.stdout == "".join(f"2 False {line}\n" for line in lines.splitlines()), done.stderr
+    assert names(tmp_path) == ["a.png", "a.yaml", "a.zip"]
+
+
 # What loads torch.
 
 
@@ -263,11 +307,37 @@ def test_a_picture_whose_folder_is_gone_in_the_end_is_in_the_current_directory(t
     assert names(tmp_path) == ["a.yaml", "elsewhere", "x.png", "x.yaml"]
 
 
+FAILING = """\
+from clipig_core import RunError, hookimpl
+@hookimpl
+def clipig_outputs():
+    return {"first": "acme:first", "second": "acme:second"}
+class Failing:
+    files = ()
+    def __init__(self, error): self.error = error
+    def begin(self, run): ...
+    def step(self, step): ...
+    def end(self, result): raise self.error
+def first(target_file): return Failing(RunError("the first one is \\x1b[2J lost"))
+def second(target_file): return Failing(RunError("so is the second one"))
+"""
+
+
+def test_every_output_that_fails_is_told_of_and_the_picture_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    install(tmp_path, "acme", FAILING)
+    done = clipig(
+        tmp_path, "run", "a.yaml", "--out", "first", "--out", "second", "-o", "x.png", PYTHONPATH=str(tmp_path)
+    )
+    assert (done.returncode, done.stdout) == (1, "x.png\n")
+    assert done.stderr.splitlines()[-2:] == ["so is the second one", "the first one is \\x1b[2J lost"]
+
+
 def test_many_pictures_need_a_directory(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     done = clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "-o", "x.png")
     assert (done.returncode, names(tmp_path)) == (2, ["a.yaml"])
-    assert "has to be a directory" in done.stderr
+    assert "'-o' has to end with '/'" in done.stderr
 
 
 def test_options_and_merged_configs(tmp_path: Path) -> None:

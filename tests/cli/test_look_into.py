@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import UsageError
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from clipig_cli import cli
+from clipig_commands.make import caption
 from clipig_core.config.keys import keys, meaning
 from clipig_core.errors import ClipigError
 from clipig_core.extension.registry import Registry
@@ -76,6 +78,42 @@ def test_make_several_with_a_sheet(tmp_path: Path) -> None:
     assert seeds == [1, 2]
     with Image.open("out/frog-sheet.png") as sheet:
         assert sheet.width > 200
+
+
+def test_make_takes_the_settings_and_outputs_of_run() -> None:
+    small = ["-e", "3", "-r", "32", "24", "--set=targets.0.batch_size=2", "-v", "0"]
+    done = clipig("make", "frog", "--look", "emoji", *small, "-lr", "1 - t", "--out", "webp")
+    assert done.stdout == "frog.png\n"
+    with Image.open("frog.webp") as image:
+        assert image.size == (32, 24)
+    config = json.loads(clipig("show", "frog.webp", "--json").stdout)["config"]
+    assert (config["epochs"], config["learnrate"]) == (3, "1 - t")
+
+
+def test_make_fills_further_gaps_of_a_look(tmp_path: Path) -> None:
+    with pytest.raises(ClipigError, match="unknown parameter 'blurr'"):
+        clipig("make", "frog", "--look", "emoji", "--var", "text=owl", "--set", "blurr=1")
+    assert clipig("make", "frog", "--look", "emoji", *TINY, "--var", "text=owl").stdout == "owl.png\n"
+
+
+def test_make_several_as_json() -> None:
+    done = clipig("make", "frog", "--look", "emoji", "-n", "2", *TINY, "--seed", "1", "--json")
+    one, other, last = map(json.loads, done.stdout.splitlines())
+    assert (one["seed"], other["picture"], last) == (1, "frog-seed2.png", {"sheet": "frog-sheet.png"})
+
+
+def test_a_sheet_tells_seeds_and_similarities() -> None:
+    assert caption(7, 28.13) == "seed 7: 28.1"
+    assert caption(7, None) == "seed 7"
+
+
+@pytest.mark.parametrize("args", [["-n", "2", "-o", "x.png"], ["--set", "epochs"]])
+def test_what_is_wrong_with_make_is_said_of_make(args: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        clipig("make", "frog", "--look", "emoji", *args)
+    assert caught.value.ctx
+    assert caught.value.ctx.command_path.endswith("make")
+    assert "--repeat" not in caught.value.message
 
 
 def test_run_as_json(tmp_path: Path) -> None:
@@ -225,6 +263,11 @@ def test_explain_tells_when() -> None:
     assert re.search(r"^learnrate_scale +[▁-█]+ +1 -> 0.1$", shown, re.MULTILINE)
 
 
+def test_explain_takes_settings() -> None:
+    shown = clipig("explain", ROOT / "examples" / "boat.yaml", "--no-trial", "-e", "80", "-r", "64", "48").stdout
+    assert shown.startswith("80 epochs, 64x48, ")
+
+
 IDLE = """
 epochs: 10
 resolution: 16
@@ -276,7 +319,12 @@ def test_a_part_between_the_moments_that_are_looked_at_takes_part(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("fox.yaml", "clipig run fox.yaml"), ("my fox.png", "clipig run 'my fox.png'"), ("mkae", "Did you mean 'make'?")],
+    [
+        ("fox.yaml", "clipig run fox.yaml"),
+        ("my fox.png", "clipig run 'my fox.png'"),
+        ("mkae", "Did you mean 'make'?"),
+        ("studio", "pip install clipig-studio"),
+    ],
 )
 def test_what_is_no_command(name: str, hint: str) -> None:
     with pytest.raises(Exception, match=re.escape(hint)):

@@ -173,6 +173,16 @@ def test_a_picture_may_be_called_like_a_variable() -> None:
     assert clipig("enlarge", "sw{{y}}-{{ 2 }}.png", "--to", "32", "-o", "large.png").stdout == "large.png\n"
 
 
+def test_texts_may_have_braces() -> None:
+    clipig("run", "a.yaml", "--set", "targets.0.name='{{name}}'", "--var", "name=the {{y}} of { { x", "-o", "one.png")
+    assert clipig("run", "one.png", "-o", "again.png").stdout == "again.png\n"
+    assert clipig("enlarge", "one.png", "--to", "32", "-e", "4", "-o", "large.png").stdout == "large.png\n"
+    assert clipig("bundle", "one.png").exit_code == 0
+    config = json.loads(clipig("show", "large.png", "--json").stdout)["config"]
+    assert config["targets"][0]["name"] == "the {{braces}}y}} of { { x"
+    assert config["epochs"] == 4
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

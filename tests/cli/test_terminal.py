@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import re
 import shutil
 import subprocess
 import time
@@ -15,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipig_cli.progress import Progress
-from clipig_cli.terminal import Terminal, cells
+from clipig_cli.terminal import Messages, Terminal, cells
+from clipig_core.engine.statistics import Row
 from tests.cli.support import clipig, command, environment
 
 CONFIG = "device: cpu\nresolution: 16\nepochs: {epochs}\ntargets:\n  - constraints:\n      - blur: 3\n"
@@ -82,6 +85,30 @@ def test_a_line_that_a_narrower_terminal_broke_is_cleared_in_all_its_rows(
     monkeypatch.setattr(Terminal, "columns", 40)
     terminal.clear()
     assert written(terminal) == "x" * 79 + "\x1b[1A\r\x1b[J"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_statistics_fit_the_terminal(terminal: Terminal, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Terminal, "columns", columns)
+    line = Row(0, "fox", "feature", "a red fox", 1.0, 2400, 0.5, 0.4, (20.0, 10.0, 30.0), 2400).line()
+    terminal.fold(line)
+    shown = written(terminal).splitlines()
+    assert all(len(one) < columns for one in shown)
+    assert [" " * 2, " " * 6][: len(shown)] == [one[: len(one) - len(one.lstrip())] for one in shown[:2]]
+    assert " ".join(" ".join(shown).split()) == " ".join(line.split())
+
+
+def test_a_file_gets_whole_lines() -> None:
+    file = io.StringIO()
+    Terminal(file).fold("word " * 60)
+    assert file.getvalue().count("\n") == 1
+
+
+def test_the_same_message_is_not_said_twice_in_a_row(terminal: Terminal) -> None:
+    messages = Messages(terminal)
+    for text in ("one", "one", "two", "one"):
+        messages.handle(logging.LogRecord("clipig", logging.INFO, "", 0, text, None, None))
+    assert re.findall("one|two", written(terminal)) == ["one", "two", "one"]
 
 
 def test_colors(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

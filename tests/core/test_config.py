@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from clipig_core.config import Document, Plan, check, read
+from clipig_core.config.timeline import closed
 from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.runner.provenance import as_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party
 
@@ -291,6 +295,23 @@ def test_a_section_has_its_values_as_attributes() -> None:
         assert target.section.fixed.weight  # which no epoch is given for
 
 
+def test_a_window_that_never_opens_is_told_of_unless_it_is_switched_off() -> None:
+    text = """\
+epochs: 6
+targets:
+- constraints: [blur, mean: {above: .5, start: 80%, end: 20%}, border: {start: epoch + 99}]
+- {name: late, start: 500, constraints: [blur]}
+- {name: off, start: 500, active: no, constraints: [blur]}
+- {name: last, start: 5, end: 5, constraints: [blur]}
+postproc:
+- {blur: 3, start: 6}
+"""
+    assert [*map(str, closed(config_of(text)))] == [
+        f"test.yaml:{place}) never takes part (its window opens in none of the 6 epochs)"
+        for place in ("3:48: targets.0.constraints.1 (mean", "4:23: targets.1 (late", "8:20: postproc.0 (blur")
+    ]
+
+
 # Looks, variables and single changes
 
 
@@ -306,7 +327,16 @@ def test_variables_take_the_place_of_their_names(tmp_path: Path) -> None:
     config = read_text(tmp_path, text, "vars: {word: dog}")  # key by key
     assert config.dump()["targets"][0]["features"][0]["text"] == "a dog: 3"
     config = read_text(tmp_path, text, vars={"word": "{{n}}"})  # values are not looked into
-    assert config.dump()["targets"][0]["features"][0]["text"] == "a {{n}}: 3"
+    assert config.targets[0].features[0].source.values["value"].fixed == "a {{n}}: 3"
+
+
+@given(st.text("{}{}y 1"))
+def test_a_text_with_braces_of_its_own_is_the_same_when_a_picture_is_run_again(name: str) -> None:
+    options = {"vars": {"name": name}, "targets": [{"name": "{{name}}", "constraints": ["blur"]}]}
+    plan = read([], options, REGISTRY)
+    again = read([read_yaml(as_yaml(plan), "picture.yaml")], {}, REGISTRY)
+    assert [one.targets[0].section.fixed.name for one in (plan, again)] == [name, name]
+    assert again.dump() == plan.dump()
 
 
 @pytest.mark.parametrize("word", ["a: b", "[x", "- y\n- z", "}}", "'\""])

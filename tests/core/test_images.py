@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from clipig_core.downloads import FetchError
 from clipig_core.errors import InputError
@@ -45,6 +45,28 @@ def test_every_mode_becomes_rgb(tmp_path: Path, mode: str) -> None:
 def test_lab_becomes_rgb(tmp_path: Path) -> None:
     Image.new("LAB", (2, 2), (255, 128, 128)).save(tmp_path / "a.tiff")
     assert read_image(str(tmp_path / "a.tiff")).min() > 0.98
+
+
+def profile(description: bytes = b"xRGB") -> bytes:
+    """sRGB with red and green swapped, and another name."""
+    content = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = content.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+    return swapped.replace("sRGB".encode("utf-16-be"), description.decode().encode("utf-16-be"))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tiff"])
+@pytest.mark.parametrize(
+    ("icc", "wanted"), [(profile(), [0.0, 1, 0]), (profile(b"sRGB"), [1.0, 0, 0]), (b"broken", [1.0, 0, 0])]
+)
+def test_colors_are_those_of_the_profile(tmp_path: Path, name: str, icc: bytes, wanted: list[float]) -> None:
+    Image.new("RGB", (5, 4), (255, 0, 0)).save(tmp_path / name, icc_profile=icc, quality=100)
+    found = read_image(str(tmp_path / name))
+    torch.testing.assert_close(found.mean((1, 2)), torch.tensor(wanted), atol=0.02, rtol=0)
+
+
+def test_a_profile_does_not_disturb_what_is_transparent(tmp_path: Path) -> None:
+    Image.new("RGBA", (5, 4), (255, 0, 0, 0)).save(tmp_path / "a.png", icc_profile=profile())
+    assert read_image(str(tmp_path / "a.png")).min() > 0.99
 
 
 DEEP = {

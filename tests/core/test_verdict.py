@@ -42,6 +42,15 @@ def test_a_constraint_that_decides_more_than_the_words() -> None:
     assert not verdict([row("edge", share=0.1), row("blur", share=0.9)])  # nothing else is wanted
 
 
+def test_what_too_much_of_a_constraint_makes_of_a_picture_comes_first() -> None:
+    words = {"blur": "soft", "mean": ""}
+    (sentence,) = verdict([WORD, row("blur", share=0.79)], words)
+    assert sentence == "soft: the blur constraint was 79 % of the loss; try weight .3"
+    (sentence,) = verdict([WORD, row("mean", share=0.79)], words)
+    assert sentence == "the mean constraint was 79 % of the loss, more than what is wanted; try weight .3"
+    assert not verdict([WORD, row("blur", share=0.5)], words)
+
+
 def test_the_weight_to_try_gives_the_words_as_much() -> None:
     (sentence,) = verdict([WORD, row("blur", share=0.9, weight=27.0)])
     assert sentence.endswith("try weight 3")
@@ -110,7 +119,7 @@ def test_of_real_runs() -> None:
         LinearEncoder(AXES),
     )
     result = execute(run)
-    assert any(sentence.startswith("the blur constraint was ") for sentence in result.verdict)
+    assert any(sentence.startswith("soft: the blur constraint was ") for sentence in result.verdict)
     assert [r.views for r in result.statistics] == [40] * 3
     assert sum(r.count for r in result.statistics if r.kind == "feature") == 40
 

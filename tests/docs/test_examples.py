@@ -47,7 +47,7 @@ def test_its_verdict(example: Path) -> None:
     result = execute(Run(read([str(example)], {}, Registry())))
     assert len(result.verdict) <= 4
     if example.stem == "boat":
-        assert any(sentence.startswith("the blur constraint was") for sentence in result.verdict)
+        assert any(sentence.startswith("soft: the blur constraint was") for sentence in result.verdict)
     if example.stem == "green-apple":
         assert not any("constraint" in sentence for sentence in result.verdict)
 

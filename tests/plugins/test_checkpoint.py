@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -216,6 +217,26 @@ def test_files_of_outputs_that_are_new_are_not_replaced(folder: Path) -> None:
         (folder / name).unlink()
 
 
+def test_outputs_that_were_new_when_it_was_resumed_are_its_own_when_it_is_killed_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stopped(folder / "x", PLAIN, 4)
+    (folder / "x.yaml").write_text(as_yaml(run.plan).replace("outputs:", "outputs:\n- log").replace("0.1", "0.3"))
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckpointFile, "step", lambda *_: None)
+        patch.setattr(CheckpointFile, "end", killed)
+        with pytest.raises(click.Abort):
+            resume("x.png", "--changed")
+    assert (folder / "x.csv").exists()
+    resume("x.png")
+    assert state(folder / "x")["epoch"] == 6
+    assert [line.split(",")[0] for line in (folder / "x.csv").read_text().splitlines()[1::3]] == ["4", "5"]
+
+
 def test_what_the_picture_does_not_depend_on_may_change_at_any_time(folder: Path) -> None:
     """The config beside the picture counts, and it stays as it was edited."""
     run = stopped(folder / "x", PLAIN, 4)
@@ -396,6 +417,33 @@ def good(request: pytest.FixtureRequest) -> Good:
     for _ in range(3):
         run.step()
     return text, run.state_dict()
+
+
+def tampered(state: dict[str, Any], how: str) -> dict[str, Any]:
+    found = dict(state["statistics"])
+    first = found["sums"][0]
+    match how:
+        case "no list":
+            found["sums"] = {}
+        case "twice":
+            found["sums"] = [first, first]
+        case "not finite":
+            found["sums"] = [[*first[:4], first[4] / 0, *first[5:]]]
+        case "backwards":
+            found["ends"] = sorted(found["ends"], reverse=True)
+        case "too late":
+            found["since"] = 33
+    return {**state, "statistics": found}
+
+
+@pytest.mark.parametrize("how", ["no list", "twice", "not finite", "backwards", "too late"])
+def test_statistics_that_no_run_has_are_refused(folder: Path, how: str) -> None:
+    run = stopped(folder / "x", PLAIN, 4)
+    content = Checkpoint(folder, run.plan.dump(), tampered(run.state_dict(), how), machine(run)).to_bytes()
+    (folder / "x.checkpoint").write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot go on from 'x.checkpoint': the statistics"):
+        resume("x.png")
+    assert (folder / "x.checkpoint").read_bytes() == content
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

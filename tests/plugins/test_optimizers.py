@@ -55,6 +55,32 @@ def test_learnrate_one_is_comparable(name: str) -> None:
     assert 0.4 < drift(name) / drift("adam") < 2.5
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.99])
+def test_rmsprop_with_a_gradient_that_stays_the_same_is_finite(alpha: float) -> None:
+    """torch's own has nan there, when rounding makes the variance negative."""
+    pixels, gradient = torch.nn.Parameter(torch.zeros(1000)), 1e-3 * torch.randn(1000, generator=torch.manual_seed(0))
+    optimizer = make("rmsprop", pixels, alpha=alpha)
+    for _ in range(1500):
+        pixels.grad = gradient.clone()
+        optimizer.step()
+    assert pixels.isfinite().all()
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.0, "weight_decay": 0.1}, {"alpha": 0.9, "eps": 1e-3}])
+def test_rmsprop_is_that_of_torch(settings: dict[str, Any]) -> None:
+    ours, theirs = torch.nn.Parameter(torch.zeros(1000)), torch.nn.Parameter(torch.zeros(1000))
+    pair = (
+        make("rmsprop", ours, **settings),
+        torch.optim.RMSprop([theirs], **{"lr": 0.003, "momentum": 0.1, "centered": True, **settings}),
+    )
+    rng = torch.manual_seed(0)
+    for _ in range(20):
+        ours.grad = theirs.grad = torch.randn(1000, generator=rng)
+        for optimizer in pair:
+            optimizer.step()
+    assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-8)
+
+
 @pytest.mark.parametrize(("name", "rate"), BASE.items())
 def test_base_rates(name: str, rate: float) -> None:
     assert make(name, torch.nn.Parameter(torch.zeros(1))).defaults["lr"] == rate

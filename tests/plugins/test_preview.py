@@ -37,7 +37,7 @@ def picture(width: int, height: int) -> Image.Image:
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (5, 4), (4, 7)])
 def test_half_blocks_have_the_colors_of_the_pixels(width: int, height: int) -> None:
     image = picture(width, height)
-    lines = terminals.blocks(image).splitlines()
+    lines = terminals.blocks(image, "true").splitlines()
     assert len(lines) == -(-height // 2)
     pixels = np.asarray(image)
     for number, line in enumerate(lines):
@@ -45,6 +45,41 @@ def test_half_blocks_have_the_colors_of_the_pixels(width: int, height: int) -> N
         assert (found[:, :3] == pixels[2 * number]).all()
         assert (found[:, 3:] == pixels[min(2 * number + 1, height - 1)]).all()
         assert line.endswith("\x1b[0m")
+
+
+def xterm(number: int) -> list[int]:
+    """What a colour from 16 to 255 looks like."""
+    if number >= 232:
+        return [8 + 10 * (number - 232)] * 3
+    return [(0, 95, 135, 175, 215, 255)[(number - 16) // place % 6] for place in (36, 6, 1)]
+
+
+def test_terminals_with_256_colors_get_the_nearest() -> None:
+    image = picture(9, 6)
+    shown = [int(number) for number in re.findall(r"[34]8;5;(\d+)", terminals.blocks(image, "256"))]
+    pixels = np.asarray(image).astype(int)
+    pairs = np.stack([pixels[::2], pixels[1::2]], 2).reshape(-1, 3)
+    table = np.array([xterm(number) for number in range(16, 256)])
+    nearest = ((pairs[:, None] - table) ** 2).sum(-1).min(-1)
+    assert [((xterm(number) - pixel) ** 2).sum() for number, pixel in zip(shown, pairs, strict=True)] == [*nearest]
+
+
+def test_without_colors_brightness_is_shown() -> None:
+    ramp = Image.linear_gradient("L").rotate(90).resize((10, 4)).convert("RGB")
+    shown = terminals.blocks(ramp, "none")
+    assert shown == 2 * ("  ░░▒▒▓▓██"[:: 1 if shown[0] == " " else -1] + "\n")
+
+
+@pytest.mark.parametrize(
+    ("env", "wanted"),
+    [({}, "256"), ({"COLORTERM": "truecolor"}, "true"), ({"COLORTERM": "24bit", "NO_COLOR": "1"}, "none")],
+)
+def test_the_colors_that_a_terminal_has(env: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLORTERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    assert terminals.palette() == wanted
 
 
 def test_kitty_gets_the_picture_in_pieces() -> None:

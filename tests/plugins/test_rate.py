@@ -13,7 +13,7 @@ from PIL import Image
 
 import clipig
 from clipig_sweep.judge import Judge, painted
-from clipig_sweep.rate import rate
+from clipig_sweep.rate import rate, table
 from clipig_sweep.sweep import sweep
 
 FOX = (
@@ -88,6 +88,18 @@ def test_tables_are_written_in_three_formats(pictures: Path) -> None:
     assert "fox &lt;b&gt;" in page
     assert "fox <b>" not in page
     assert 'href="pictures/fox.png"' in page
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_people_get_a_table_that_fits(width: int) -> None:
+    named = [{"picture": f"a-sweep/pictures/{n * 'x'}.png", "mean": 10.0 + n, "red fox": -n / 3} for n in (1, 60)]
+    lines = table(named, width)
+    assert lines[0].split() == ["picture", "mean", "red", "fox"]
+    assert [line.split()[-2:] for line in lines[1:]] == [["11.0", "-0.3"], ["70.0", "-20.0"]]
+    assert max(map(len, lines)) <= width
+    assert all(line.split()[0].endswith("x.png") for line in lines[1:])
+    own = table([{"picture": "a.png", "mean": 9.0, "texts": "owl \x1b[2J"}], width)
+    assert own[1] == "a.png     9.0  owl \\x1b[2J"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from clipig_sweep.axes import Grid, grids, option, variable
 from clipig_sweep.folder import Folder
 from clipig_sweep.page import page
 from clipig_sweep.plan import Job, check_values, plan, seeded
+from clipig_sweep.sweep import Order
 
 REGISTRY = Registry()
 CONFIG = """\
@@ -278,3 +279,12 @@ def test_a_spreadsheet_runs_nothing_of_the_table(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "demo" / "results.jsonl").read_text().splitlines()]
     assert [row["parameters"]["vars.animal"] for row in rows] == ["=1+1", "-2", "fox"]
     assert {row["status"] for row in rows} == {"missing"}
+
+
+def test_settings_hold_for_all_jobs_and_axes_win_over_them(tmp_path: Path) -> None:
+    (tmp_path / "demo.yaml").write_text("targets: [{constraints: [blur]}]")
+    settings = {"look": None, "epochs": "2 + 3", "resolution": "64 48", "seed": "7"}
+    order = Order.read([str(tmp_path / "demo.yaml")], settings, [], ["seed=1..2"], None, REGISTRY)
+    plans = check_values(order.base, order.grids, REGISTRY)
+    found = [plan.settings.fixed for plan in plans]
+    assert [(one.epochs, one.resolution, one.seed) for one in found] == [(5, (64, 48), 1), (5, (64, 48), 2)]
