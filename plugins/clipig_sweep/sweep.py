@@ -210,7 +210,11 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
         return
     progress = Progress(len(waiting), len(jobs) - len(waiting))
     due = time.monotonic() + TABLES_SECONDS
-    with ending_like_ctrl_c(), contextlib.closing(order.results(waiting)) as results:
+    with (
+        ending_like_ctrl_c(),
+        contextlib.redirect_stdout(sys.stderr),  # launchers may print, as Ray does when it loses a node
+        contextlib.closing(order.results(waiting)) as results,
+    ):
         try:
             for job, result in results:
                 row, files, log = (

@@ -56,6 +56,16 @@ def trouble(images, kind: Annotated[str, Param("Which.")] = ""):
     if kind == "slow":
         time.sleep(.2)
     return images.flatten(1).mean(1)
+
+@hookimpl
+def clipig_launchers():
+    return {"chatty": "acme:chatty"}
+
+def chatty(run, jobs):
+    """Here, and says so."""
+    for job in jobs:
+        print("here we go")
+        yield job, run(job)
 '''
 
 
@@ -149,6 +159,12 @@ def test_jobs_that_fail_or_die_are_in_the_table_with_their_logs_and_stop_no_othe
     again = sweep(folder, *args)
     assert again.returncode == 3
     assert "3 jobs are done already, 2 are left" in again.stderr
+
+
+def test_what_a_launcher_prints_is_not_taken_for_the_path_of_the_folder(folder: Path) -> None:
+    done = sweep(folder, "--set", "seed=1..2", "--launcher", "chatty")
+    assert (done.returncode, done.stdout) == (0, "demo-sweep\n"), done.stderr
+    assert done.stderr.count("here we go") == 2
 
 
 def children(of: int) -> set[int]:
