@@ -36,7 +36,9 @@ class Entry:
     `summary` stands in listings; without one it is the first sentence of the docstring. `aliases` are further names.
     `deprecated` says what to write instead: configs that use the name still work, and log it as a warning. `default` is
     set for what a config gets that picks nothing, where it has to pick one. `words` is for models that know a list of
-    words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`.
+    words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`. `section` is for
+    commands that read a part of the config that is none of a run, under their own name: the class, as `"module:class"`,
+    that declares it.
     """
 
     target: str
@@ -46,6 +48,7 @@ class Entry:
     deprecated: str = ""
     default: bool = False
     words: str = ""
+    section: str = ""
 
 
 class Stands(enum.Enum):
@@ -475,13 +478,13 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
         words = {"kind", "kinds", *(word for other in others for word in (other.name, other.plural))}
         if not words.isdisjoint((kind.name, kind.plural)):
             raise PluginError(f"the kind '{name}' is known already, or its plural '{kind.plural}' is")
-        if kind.key in _config_names():
+        if kind.key in config_names():
             raise PluginError(f"the kind '{name}' would stand under '{kind.key}', which means something else there")
         found[name] = kind
     return found
 
 
-def _config_names() -> frozenset[str]:
+def config_names() -> frozenset[str]:
     """Parameters of a config, of its targets and of their features, under which no components stand."""
     taken = (attribute(f"{SECTIONS}:{name}") for name in ("Settings", "Target", "Feature"))
     return frozenset([*attribute(f"{SECTIONS}:PARTS"), "model", *(name for one in taken for name in declarations(one))])

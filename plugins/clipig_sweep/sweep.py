@@ -125,15 +125,12 @@ class Order:
         registry: Registry,
     ) -> Order:
         """From the command line. Raises InputError with what is wrong with it, and with the files."""
-        from dataclasses import replace
-
         from clipig_core.kit import Document, Node, Place, choice, pair, read_yaml
         from clipig_sweep.axes import grids, option, variable
         from clipig_sweep.plan import seeded, slug
 
-        whole = Document.read(configs, {"look": look} if look else {}, registry).node
-        section = whole.value.get("sweep")
-        base = Document(replace(whole, value={key: node for key, node in whole.value.items() if key != "sweep"}))
+        document = Document.read(configs, {"look": look} if look else {}, registry)
+        section = document.sections.value.get("sweep")
         given = [variable(*pair(one)) for one in variables]
         given += [option(*pair(one)) for one in changes]
         chosen = read_yaml(launcher, "--launcher") if launcher else None
@@ -141,7 +138,7 @@ class Order:
             chosen = chosen or section.value.get("launcher")
         stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(look or "") or "clipig"
         use = choice("launcher", chosen or Node("local", Place("clipig sweep")), registry)
-        return cls(seeded(base), grids(section, given), stem, use, registry)
+        return cls(seeded(Document(document.node)), grids(section, given), stem, use, registry)
 
     @property
     def count(self) -> int:
