@@ -55,6 +55,8 @@ def trouble(images, kind: Annotated[str, Param("Which.")] = ""):
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "slow":
         time.sleep(.2)
+    if kind == "gpu" and os.environ.get("CUDA_VISIBLE_DEVICES") != "0":
+        raise RuntimeError("no GPU")
     return images.flatten(1).mean(1)
 
 @hookimpl
