@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def _some(node: Node, names: Collection[str]) -> Node:
 
 def _elsewhere(name: str, place: Place) -> Problem:
     """A section that stands in a config that is to be run."""
-    file = f" {place.source}" if Path(place.source).is_file() else ""
+    file = f" {shlex.quote(place.source)}" if Path(place.source).is_file() else ""
     return Problem(f"'{name}' is read by 'clipig {name}' alone", place, f"write: clipig {name}{file}")
 
 
