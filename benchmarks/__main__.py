@@ -35,6 +35,7 @@ from benchmarks import (
     profiling,
     quality,
     scaling,
+    sharing,
     startup,
     sweeps,
     tables,
@@ -58,6 +59,7 @@ BENCHMARKS: dict[str, Callable[[Session], Iterator[tables.Table]]] = {
     "outputs": outputs.measure,
     "watching": watching.measure,
     "sweeps": sweeps.measure,
+    "sharing": sharing.measure,
     "guarding": guarding.measure,
     "profile": profiling.measure,
 }

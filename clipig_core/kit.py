@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
     from clipig_core.language.nodes import Node, read_file, read_text, read_yaml
+    from clipig_core.language.params import Declaration, declarations
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
@@ -69,6 +70,7 @@ _WHERE = {
     "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
     "language.nodes": ("Node", "read_file", "read_text", "read_yaml"),
+    "language.params": ("Declaration", "declarations"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
@@ -88,6 +90,7 @@ __all__ = [
     "Banded",
     "Below",
     "Canvas",
+    "Declaration",
     "Difference",
     "Document",
     "Encoder",
@@ -126,6 +129,7 @@ __all__ = [
     "comment",
     "config_options",
     "contact_sheet",
+    "declarations",
     "difference",
     "differences",
     "execute",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from clipig_core.config.templates import fill, gaps
@@ -25,6 +27,8 @@ class Document:
     """A config as it is written: look, files and options in one, with places, variables not yet filled in."""
 
     node: Node
+    sections: Node = field(default_factory=lambda: Node({}, DEFAULT))
+    """What is no part of a run: sections that commands read, each under the name of its command."""
 
     @classmethod
     def read(cls, sources: Sequence[str | Node], options: Mapping[str, Any], registry: Registry) -> Document:
@@ -47,7 +51,9 @@ class Document:
             place = Place(f"--{name.replace('_', '-')}")
             nodes.append(Node({name: Node.of(value, place)}, place, {name: place}))
         lists = [*LISTS, *registry.keys(Stands.RUN_LIST)]
-        return cls(merge([*_look(merge(nodes, lists), registry), *nodes], lists))
+        merged = merge([*_look(merge(nodes, lists), registry), *nodes], lists)
+        own = registry.sections.keys() & merged.value.keys()
+        return cls(_some(merged, merged.value.keys() - own), _some(merged, own))
 
     def override(self, path: str, value: Node) -> Document:
         """With another value at a dotted path, such as `targets.0.weight`; missing mappings are made.
@@ -55,7 +61,7 @@ class Document:
         Raises:
             InputError: a part of the path is no number of an element, or leads into something that has no parts.
         """
-        return Document(override(self.node, path, value))
+        return replace(self, node=override(self.node, path, value))
 
     @property
     def variables(self) -> frozenset[str]:
@@ -66,9 +72,22 @@ class Document:
         """What is to be checked: each `{{name}}` in a text is replaced by the variable of this name in `vars`.
 
         Raises:
-            InputError: a variable has no value, or one that is no single value.
+            InputError: a variable has no value, or one that is no single value; or there are sections, which want to be
+                read by their commands.
         """
+        raise_all([_elsewhere(name, place) for name, place, _ in self.sections.items()])
         return filled_in(self.node)
+
+
+def _some(node: Node, names: Collection[str]) -> Node:
+    """A mapping with no other names than these."""
+    return replace(node, value={name: value for name, value in node.value.items() if name in names})
+
+
+def _elsewhere(name: str, place: Place) -> Problem:
+    """A section that stands in a config that is to be run."""
+    file = f" {shlex.quote(place.source)}" if Path(place.source).is_file() else ""
+    return Problem(f"'{name}' is read by 'clipig {name}' alone", place, f"write: clipig {name}{file}")
 
 
 def document(

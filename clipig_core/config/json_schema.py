@@ -102,6 +102,7 @@ class Builder:
             "postproc": list_of(self.stage(config.Stage), "Steps that change the pixels directly, before each epoch."),
             "finish": list_of(self.stage(config.Finish), "Steps after the last epoch, which change what is saved."),
             **self.lists(Stands.RUN_LIST),
+            **self.sections(),
         }
         kinds = [self.registry.kinds[name] for name in self.inside if name in self.registry.kinds]
         self.definitions |= {_inside(kind.name): self.choice(kind) for kind in kinds}
@@ -127,6 +128,18 @@ class Builder:
         """The lists of components of the run, or of a target."""
         kinds = self.registry.keys(stands)
         return {key: list_of(use(self.entries[kind.name]), kind.meaning) for key, kind in kinds.items()}
+
+    def sections(self) -> dict[str, Schema]:
+        """What commands read, each under its name: a mapping, or a list of them."""
+        found = {}
+        for name, command in self.registry.sections.items():
+            try:
+                one = mapping(self.section(command.section), command.section)
+            except PluginError as error:
+                self.left_out.append(str(error))
+            else:
+                found[name] = any_of([one, {"type": "array", "items": one}, NULL])
+        return found
 
     def feature(self) -> Schema:
         """A feature, which has exactly one source."""

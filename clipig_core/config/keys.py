@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clipig_core.config.json_schema import REQUIRES, VARS
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.errors import PluginError
 from clipig_core.extension.documentation import parameter, type_in_words
 from clipig_core.extension.kinds import FEATURE, LOOK, Stands
 from clipig_core.extension.registry import Registry
@@ -64,8 +66,8 @@ class Key:
 
 
 def keys(registry: Registry) -> list[Key]:
-    """All keys, and then all variables of expressions. Imports no component."""
-    return [*_parameters(registry), *_components(registry), *_parts(), *_variables()]
+    """All keys, and then all variables of expressions. Imports no component, only the sections of commands."""
+    return [*_parameters(registry), *_components(registry), *_parts(), *_sections(registry), *_variables()]
 
 
 def _parameters(registry: Registry) -> Iterator[Key]:
@@ -102,6 +104,14 @@ def _parts() -> Iterator[Key]:
         yield Key(path, str(section.__doc__))
     yield Key("vars", VARS)
     yield Key("requires", REQUIRES)
+
+
+def _sections(registry: Registry) -> Iterator[Key]:
+    for name, command in registry.sections.items():
+        with contextlib.suppress(PluginError):  # which `clipig schema` tells
+            yield Key(name, " ".join(str(command.section.__doc__).split()))
+            for declaration in declarations(command.section).values():
+                yield Key(f"{name}.{declaration.name}", declaration.param.doc, declaration)
 
 
 def _variables() -> Iterator[Key]:

@@ -38,6 +38,8 @@ class Entry:
     set for what a config gets that picks nothing, where it has to pick one. `words` is for models that know a list of
     words and nothing else: the function, as `"module:function"`, that returns it, for `clipig words`. `excess` is for
     constraints: what a picture is that obeys too much of it, in a word that the verdict of a run begins with, `soft`.
+    `section` is for commands that read a part of the config that is none of a run, under their own name: the class, as
+    `"module:class"`, that declares it.
     """
 
     target: str
@@ -48,6 +50,7 @@ class Entry:
     default: bool = False
     words: str = ""
     excess: str = ""
+    section: str = ""
 
 
 class Stands(enum.Enum):
@@ -477,13 +480,13 @@ def kinds_of(provided: Mapping[str, str | Kind], known: Mapping[str, Kind]) -> d
         words = {"kind", "kinds", *(word for other in others for word in (other.name, other.plural))}
         if not words.isdisjoint((kind.name, kind.plural)):
             raise PluginError(f"the kind '{name}' is known already, or its plural '{kind.plural}' is")
-        if kind.key in _config_names():
+        if kind.key in config_names():
             raise PluginError(f"the kind '{name}' would stand under '{kind.key}', which means something else there")
         found[name] = kind
     return found
 
 
-def _config_names() -> frozenset[str]:
+def config_names() -> frozenset[str]:
     """Parameters of a config, of its targets and of their features, under which no components stand."""
     taken = (attribute(f"{SECTIONS}:{name}") for name in ("Settings", "Target", "Feature"))
     return frozenset([*attribute(f"{SECTIONS}:PARTS"), "model", *(name for one in taken for name in declarations(one))])

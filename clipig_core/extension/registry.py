@@ -20,9 +20,19 @@ import pluggy
 from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
 from clipig_core.extension import hooks
 from clipig_core.extension.guard import surroundings_kept
-from clipig_core.extension.kinds import KINDS, Entry, FunctionKind, Kind, Stands, attribute, kinds_of
+from clipig_core.extension.kinds import (
+    COMMAND,
+    KINDS,
+    Entry,
+    FunctionKind,
+    Kind,
+    Stands,
+    attribute,
+    config_names,
+    kinds_of,
+)
 from clipig_core.language import assets
-from clipig_core.language.params import Declaration, File, Param
+from clipig_core.language.params import Declaration, File, Param, declarations
 from clipig_core.language.types import TYPES
 
 GROUP = "clipig"
@@ -58,7 +68,8 @@ class Component:
     @cached_property
     def error(self) -> str:
         """What is wrong with its target or its name, as far as can be seen without importing it."""
-        return self.contract.missing(self.target)
+        missing = self.contract.missing(self.target)
+        return missing or (self.contract.missing(self.entry.section) if self.entry.section else "")
 
     @cached_property
     def summary(self) -> str:
@@ -91,6 +102,23 @@ class Component:
         """
         function: Callable[..., Any] = self.loaded
         return function
+
+    @cached_property
+    def section(self) -> type:
+        """The class that declares the part of a config that a command reads.
+
+        Raises:
+            PluginError: it cannot be imported, or its declarations cannot be read.
+        """
+        try:
+            with surroundings_kept(self.describe):
+                found: type = attribute(self.entry.section)
+                declarations(found)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginError(f"{self.describe()}: its section cannot be read: {_reason(error)}") from error
+        return found
 
     @cached_property
     def params(self) -> dict[str, Declaration]:
@@ -355,6 +383,17 @@ class Registry:
         """The kinds that stand in one way in a config, by their keys."""
         return {kind.key: kind for kind in self.kinds.values() if kind.stands is stands}
 
+    @cached_property
+    def sections(self) -> dict[str, Component]:
+        """The commands that read a part of the config that is none of a run, by the name of both."""
+        found = {}
+        for name in self.names(COMMAND.name):
+            with contextlib.suppress(LookupError):
+                component = self.find(COMMAND.name, name)
+                if component.entry.section and not component.alias_of:
+                    found[name] = component
+        return found
+
     def named_values(self) -> dict[str, Declaration]:
         """The parameters of a feature whose values are names of components."""
         found = {}
@@ -477,6 +516,8 @@ def _components(kind: Kind, name: object, given: object, plugin: Plugin) -> list
     entry = Entry(given) if isinstance(given, str) else given
     if not isinstance(name, str) or not isinstance(entry, Entry) or not isinstance(entry.target, str):
         raise TypeError(f"the {kind} {name!r}: {given!r} is neither a target, such as 'module:function', nor an Entry")
+    if entry.section and name in {*config_names(), *(known.key for known in KINDS.values())}:
+        raise TypeError(f"the {kind} '{name}' cannot have a section, as '{name}' means something else in a config")
     aliases = [Component(kind, alias, entry, plugin, alias_of=name) for alias in entry.aliases]
     return [Component(kind, name, entry, plugin), *aliases]
 

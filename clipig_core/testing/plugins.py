@@ -10,7 +10,8 @@ from importlib.metadata import EntryPoint, entry_points
 
 from clipig_core.errors import PluginError
 from clipig_core.extension.kinds import Takes
-from clipig_core.extension.registry import GROUP, Registry
+from clipig_core.extension.registry import GROUP, Component, Registry
+from clipig_core.language.params import declarations
 from clipig_core.testing.base import (
     ContractError,
     _declared,
@@ -50,6 +51,8 @@ def check_plugin(module: str, /) -> None:
             loaded = component.loaded
         except PluginError as error:
             raise ContractError(f"{what}: {error}") from error
+        if component.entry.section:
+            _documented(what, component)
         if kind.takes is Takes.ANYTHING:
             if not component.doc:
                 raise ContractError(f"{what} has no documentation; say what it does, for `clipig plugins`")
@@ -58,3 +61,17 @@ def check_plugin(module: str, /) -> None:
     code = f"import sys; sys.path[:] = {sys.path!r}; import {module}; sys.exit('torch' in sys.modules)"
     if subprocess.run([sys.executable, "-c", code], check=False).returncode:  # noqa: S603
         raise ContractError(f"{module}: importing it loads torch; leave only the hooks there, to keep listings fast")
+
+
+def _documented(what: str, command: Component) -> None:
+    """Check the section that a command reads."""
+    try:
+        section = command.section
+    except PluginError as error:
+        raise ContractError(f"{what}: {error}") from error
+    found = declarations(section)
+    if not found:
+        raise ContractError(f"{what}: its section declares nothing; annotate its attributes, each with a Param")
+    silent = [name for name, declaration in found.items() if not declaration.param.doc.strip()]
+    if silent or not section.__doc__:
+        raise ContractError(f"{what}: its section says nothing of {', '.join(silent) or 'itself'}, for `clipig help`")

@@ -102,6 +102,11 @@ def section(name: str) -> str:
     return _table([*declarations(getattr(config, name)).values(), *named.values()])
 
 
+def part(command: str) -> str:
+    """The parameters of the part of a config that a command reads."""
+    return _table(declarations(REGISTRY.sections[command].section).values(), variables=False)
+
+
 def choices(_: str) -> str:
     """The parameters whose values are components."""
     kinds = REGISTRY.keys(Stands.RUN_CHOICE)
@@ -169,6 +174,7 @@ def picture(name: str) -> str:
 GENERATORS: dict[str, Callable[[str], str]] = {
     "components": components,
     "section": section,
+    "part": part,
     "choices": choices,
     "names": names,
     "kinds": kinds,

@@ -49,6 +49,9 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
         click.echo("\n".join(listing(found)))
     else:
         click.echo("\n\n".join("\n".join(page(one, registry)) for one in found))
+        if is_command(ctx, key):
+            click.echo()
+            call(ctx, key, ["--help"])
 
 
 def of_others(ctx: click.Context, registry: Registry, name: str, structured: bool) -> None:
@@ -59,14 +62,19 @@ def of_others(ctx: click.Context, registry: Registry, name: str, structured: boo
     """
     from clipig_core.kit import nearest
 
-    root = ctx.find_root()
-    if isinstance(root.command, click.Group) and name in root.command.list_commands(root):
+    if is_command(ctx, name):
         call(ctx, name, ["--help"])
     elif name in known(registry) or name in registry.kinds or "/" in name:
         call(ctx, "plugins", [name, *(["--json"] if structured else [])])
     else:
         near = nearest(name, known(registry))
         raise InputError(Problem(f"nothing is called '{name}'", hint=near or "'clipig help' lists all keys"))
+
+
+def is_command(ctx: click.Context, name: str) -> bool:
+    """Whether `clipig` has a command of this name."""
+    root = ctx.find_root()
+    return isinstance(root.command, click.Group) and name in root.command.list_commands(root)
 
 
 def known(registry: Registry) -> list[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from clipig_core import hookimpl
+from clipig_core import Entry, hookimpl
 
 
 @hookimpl
-def clipig_commands() -> Mapping[str, str]:
-    return {"rate": "clipig_sweep.rate:rate", "sweep": "clipig_sweep.sweep:sweep"}
+def clipig_commands() -> Mapping[str, str | Entry]:
+    return {
+        "rate": "clipig_sweep.rate:rate",
+        "sweep": Entry("clipig_sweep.sweep:sweep", section="clipig_sweep.section:Sweep"),
+    }
 
 
 @hookimpl

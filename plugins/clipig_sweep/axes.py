@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from clipig_core import File, InputError, Problem
-from clipig_core.kit import Node, Place, nearest, read_yaml
+from clipig_core.kit import Node, Place, declarations, nearest, read_yaml
 from clipig_sweep.conditions import Condition
+from clipig_sweep.section import Sweep
 
 Point = dict[str, Node]
 """The value of each key, at one point."""
 
-WORDS = ("grid", "zip", "samples", "where", "seed", "launcher")
 RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 CALL = re.compile(r"(\w+)\(([^()]*)\)")
 MAX_BYTES = 16_000_000
@@ -125,14 +125,15 @@ class _Reader:
     """Reads one section, and collects what is wrong."""
 
     def __init__(self) -> None:
+        self.declared = declarations(Sweep)
         self.problems: list[Problem] = []
 
     def grid(self, node: Node, given: Sequence[tuple[str, Node]]) -> Grid:
         """The grid of a section; if there are problems, it is not complete."""
         section = self.mapping(node, "a sweep")
         for name, place, _ in section.items():
-            if name not in WORDS:
-                hint = "keys of the config stand under 'grid'" if "." in name else nearest(name, WORDS)
+            if name not in self.declared:
+                hint = "keys of the config stand under 'grid'" if "." in name else nearest(name, self.declared)
                 self.problem(f"unknown parameter '{name}'", place, hint)
         grid = self.mapping(section.value.get("grid"), "'grid'")
         on_top = dict(given)
@@ -152,7 +153,7 @@ class _Reader:
                 draws.append(found)
             else:
                 axes.append(found)
-        samples, seed = self.whole(section, "samples", 1), self.whole(section, "seed", 0)
+        samples, seed = self.number(section, "samples"), self.number(section, "seed")
         if samples > 1 and not draws:
             self.problem("nothing is drawn", section.keys["samples"], "give a key a draw, such as uniform(0, 1)")
         where = None
@@ -178,14 +179,14 @@ class _Reader:
         nodes = node.value if node and isinstance(node.value, list) else [node]
         return [(self.mapping(one, "'zip'").value, one.place) for one in nodes if one]
 
-    def whole(self, section: Node, name: str, least: int) -> int:
-        node = section.value.get(name)
-        if node is None:
-            return least
-        if isinstance(node.value, int) and not isinstance(node.value, bool) and node.value >= least:
-            return node.value
-        self.problem(f"{name}: {node.plain_value()!r:.40} is no whole number from {least} on", node.place)
-        return least
+    def number(self, section: Node, name: str) -> int:
+        """What a section says, or the default, also if it says something wrong."""
+        declaration = self.declared[name]
+        try:
+            return int(declaration.convert(section.value[name]).fixed) if name in section.value else declaration.default
+        except InputError as error:
+            self.problems += error.problems
+            return int(declaration.default)
 
     def clashes(self, keys: Sequence[tuple[str, Place]]) -> None:
         """No key may be given twice, or inside of another one."""

@@ -10,7 +10,6 @@ import platform
 import secrets
 import signal
 import socket
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +43,7 @@ def ray(
 
     Example: {address: "10.0.0.1:6379", gpus: .5}
     """
-    with contextlib.redirect_stdout(sys.stderr), _connected(address) as library:  # Ray prints what happens to nodes
+    with _connected(address) as library:
         _check_nodes(library)
         slots = _slots(library.cluster_resources(), cpus, gpus)
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}

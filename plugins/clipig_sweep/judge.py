@@ -142,9 +142,9 @@ def texts_of(plan: Plan) -> list[str]:
 
 
 def models_of(plan: Plan) -> set[str]:
-    """The models that paint for a plan."""
+    """The models that paint for a plan, also those inside of others."""
     models = (target.model or plan.choices["model"] for target in plan.targets if target.features)
-    return {use.name for use in models}
+    return {inner.name for use in models for inner in use.all()}
 
 
 def painted(judge: str, painters: set[str]) -> bool:

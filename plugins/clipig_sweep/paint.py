@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import io
 import logging
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -50,10 +52,14 @@ class Painter:
     """Paints jobs, which are changes of one document. It can be pickled."""
 
     base: Document
+    folder: Path = field(default_factory=Path.cwd)
+    """Where the sweep was started. Files are looked for from there, in whichever folder a worker began."""
 
     def __call__(self, job: Job) -> Painted:
         """The picture of a job; what is wrong with it is in the row, as `error`."""
         start, painted = time.monotonic(), Painted()
+        with contextlib.suppress(OSError):  # a machine without it may have all that is needed
+            os.chdir(self.folder)
         with _logged() as lines:
             try:
                 self._paint(job, painted)

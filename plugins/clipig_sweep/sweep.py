@@ -129,15 +129,12 @@ class Order:
         registry: Registry,
     ) -> Order:
         """From the command line. Raises InputError with what is wrong with it, and with the files."""
-        from dataclasses import replace
-
         from clipig_core.kit import Document, Node, Place, choice, given, pair, read_yaml
         from clipig_sweep.axes import grids, option, variable
         from clipig_sweep.plan import seeded, slug
 
-        whole = Document.read(configs, given(settings), registry).node
-        section = whole.value.get("sweep")
-        base = Document(replace(whole, value={key: node for key, node in whole.value.items() if key != "sweep"}))
+        document = Document.read(configs, given(settings), registry)
+        section = document.sections.value.get("sweep")
         axes = [variable(*pair(one)) for one in variables]
         axes += [option(*pair(one)) for one in changes]
         chosen = read_yaml(launcher, "--launcher") if launcher else None
@@ -145,7 +142,7 @@ class Order:
             chosen = chosen or section.value.get("launcher")
         stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(settings["look"] or "") or "clipig"
         use = choice("launcher", chosen or Node("local", Place("clipig sweep")), registry)
-        return cls(seeded(base), grids(section, axes), stem, use, registry)
+        return cls(seeded(Document(document.node)), grids(section, axes), stem, use, registry)
 
     @property
     def count(self) -> int:
@@ -214,7 +211,11 @@ def launch(order: Order, jobs: Sequence[Job], folder: Folder, listed: Sequence[J
         return
     progress = Progress(len(waiting), len(jobs) - len(waiting))
     due = time.monotonic() + TABLES_SECONDS
-    with ending_like_ctrl_c(), contextlib.closing(order.results(waiting)) as results:
+    with (
+        ending_like_ctrl_c(),
+        contextlib.redirect_stdout(sys.stderr),  # launchers may print, as Ray does when it loses a node
+        contextlib.closing(order.results(waiting)) as results,
+    ):
         try:
             for job, result in results:
                 row, files, log = (

@@ -235,6 +235,10 @@ def test_help() -> None:
     assert "time to the power of 3" in clipig("help", "t3").stdout
     assert "Blur" in clipig("help", "blur").stdout
     assert clipig("help", "run").stdout.startswith("Usage: ")
+    both = clipig("help", "sweep").stdout  # a command, and the part of a config that it reads
+    assert both.startswith("sweep\n  In what the pictures")
+    assert "\nUsage: " in both
+    assert "sweep.grid" in clipig("help", "grid").stdout
     assert "targets.features.weight" in clipig("help").stdout
     assert json.loads(clipig("help", "canvas", "--json").stdout)[0]["names"] == REGISTRY.names("canvas")
     with pytest.raises(ClipigError, match="did you mean 'resolution'"):

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from clipig_core import config
+from clipig_core.config.json_schema import Builder, json_schema
+from clipig_core.config.keys import keys
 from clipig_core.config.templates import fill, gaps
 from clipig_core.engine.run import Run
 from clipig_core.errors import InputError
@@ -234,6 +237,83 @@ def test_wrong_kinds_break_their_plugin_alone(
 
 
 # Looks and commands
+
+
+SECTION = (
+    hook("commands", "'dance': Entry('acme_kinds:dance', section='acme_kinds:{section}')")
+    + '''
+import click
+from typing import Annotated
+from clipig_core import Param
+
+@click.command()
+def dance():
+    """Dance."""
+
+class Dance:
+    """How to dance.
+
+    With whom does not matter."""
+
+    steps: Annotated[int, Param("How many.", min=1)] = 3
+    mood: Annotated[str, Param("Which one.")] = "good"
+
+class Clumsy:
+    """How not to dance."""
+
+    steps: Annotated[object, Param("How many.")] = 3
+'''
+)
+
+
+def test_a_command_reads_a_section_that_is_no_part_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    registry = registry_of(monkeypatch, tmp_path, SECTION.replace("{section}", "Dance"))
+    (tmp_path / "a.yaml").write_text(TARGET + "dance: {steps: 4}\nresolution: '{{size}}'\n")
+    document = config.Document.read([str(tmp_path / "a.yaml")], {}, registry)
+    assert document.sections.plain_value() == {"dance": {"steps": 4}}
+    assert "dance" not in document.node.value
+    wanted = f"{tmp_path}/a.yaml:2:1: 'dance' is read by 'clipig dance' alone (write: clipig dance {tmp_path}/a.yaml)"
+    for changed in (document, document.override("epochs", read_yaml("3", "test"))):
+        with pytest.raises(InputError) as caught:
+            changed.filled()
+        assert str(caught.value) == wanted  # and nothing of the variable that the command may fill in
+    with pytest.raises(InputError, match="unknown parameter 'dance'"):
+        check(TARGET + "dance: {}", Registry())
+
+    told = {key.path: (key.doc, key.type) for key in keys(registry)}
+    assert told["dance"] == ("How to dance. With whom does not matter.", "")
+    assert told["dance.steps"] == ("How many.", "int, from 1, default 3")
+    validator = Draft7Validator(json_schema(registry))
+    for text, right in (("{steps: 4}", True), ("[{steps: 4}, {}]", True), ("{step: 4}", False), ("{steps: 0}", False)):
+        assert validator.is_valid(read_yaml(f"dance: {text}", "test").plain_value()) == right
+
+
+def test_a_section_that_cannot_be_had_is_told_and_disturbs_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    registry = registry_of(monkeypatch, tmp_path, SECTION.replace("{section}", "Clumsy"))
+    builder = Builder(registry)
+    assert "dance" not in builder.config()["properties"]
+    assert "its section cannot be read: " in builder.left_out[0]
+    assert "dance" not in {key.path for key in keys(registry)}
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "reason"),
+    [
+        ("dance", "acme_kinds:Dnace", "command 'dance': module 'acme_kinds' has no 'Dnace'"),
+        ("epochs", "acme_kinds:Dance", "the command 'epochs' cannot have a section"),
+        ("optimizer", "acme_kinds:Dance", "'optimizer' means something else in a config"),
+    ],
+)
+def test_wrong_sections_break_their_plugin_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, section: str, reason: str
+) -> None:
+    code = SECTION.replace("'dance'", f"'{name}'").replace("acme_kinds:{section}", section)
+    registry = registry_of(monkeypatch, tmp_path, code)
+    assert reason in registry.plugins[-1].errors[0]
+    assert name not in registry.sections
+    assert check(TARGET, registry)
 
 
 def test_targets_of_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

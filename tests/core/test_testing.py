@@ -1084,6 +1084,20 @@ def swirl(images: Tensor) -> Tensor:
     "Swirl it."
     return images
 """
+SECTION = """
+import click
+from typing import Annotated
+from clipig_core import Entry, Param, hookimpl
+
+@hookimpl
+def clipig_commands(): return {{"dance": Entry("acme_hooks:dance", section="acme_hooks:Dance")}}
+
+@click.command()
+def dance():
+    "Dance."
+
+{}
+"""
 HOOK = "from clipig_core import hookimpl\n@hookimpl\ndef clipig_{}(): return {{{!r}: {!r}}}\n"
 
 
@@ -1123,6 +1137,10 @@ def test_right_plugin(module: Callable[[str], str]) -> None:
         (HOOK.format("features", "scale", "acme_functions:swirl"), "feature 'scale' has a name that means something"),
         (HOOK.format("transforms", "My swirl", "acme_functions:swirl"), "'My swirl' is hard to write in a config"),
         (HOOK.format("constraints", "acme/swirl", "acme_functions:swirl"), "'acme/swirl' is hard to write in a config"),
+        (SECTION.format("class Dance: pass"), "its section declares nothing; annotate its attributes"),
+        (SECTION.format("class Dance: steps: Annotated[int, Param('How many.')] = 3"), "says nothing of itself"),
+        (SECTION.format("class Dance:\n  'How.'\n  steps: Annotated[int, Param('')] = 3"), "says nothing of steps"),
+        (SECTION.format("class Dance: steps: Annotated[object, Param('')] = 3"), "its section cannot be read"),
         (HOOK.format("losses", "swirl", "acme_functions:swirl"), r"swirl: begins with \(images\); a loss takes"),
         (HOOK.format("transforms", "swirl", "acme_functions:Tensor"), "transform 'swirl'.* is not a function"),
         (HOOK.format("transforms", "swirl", "acme_hooks:swirl") + FUNCTION, "importing it loads torch; leave only"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import re
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -89,6 +89,12 @@ def test_commands_and_options_are_listed() -> None:
         options = [option for option in command.params if isinstance(option, click.Option) and not option.hidden]
         for name in [name for option in options for name in option.opts]:
             assert f"`{name}`" in page
+
+
+def test_extras_that_are_mentioned_exist() -> None:
+    texts = [*EXPANDED.values(), *(path.read_text("utf-8") for path in (ROOT / "plugins").rglob("*.py"))]
+    mentioned = re.findall(r"\bclipig\[(\w+)\]", "\n".join(texts))
+    assert {"ray", "video"} <= {*mentioned} <= {*(metadata("clipig").get_all("Provides-Extra") or ())}
 
 
 @pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "clipig_core").glob("[a-z]*.py")))

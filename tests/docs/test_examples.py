@@ -12,6 +12,8 @@ from clipig_core.config import read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.runner.execute import execute
+from clipig_sweep.plan import check_values
+from clipig_sweep.sweep import Order
 from tests.cli.support import clipig, names
 
 ROOT = Path(__file__).parents[2]
@@ -63,3 +65,12 @@ def test_the_gallery_shows_it(example: Path) -> None:
     assert picture.stat().st_size < 60_000
     with Image.open(picture) as image:
         assert image.width >= 192
+
+
+def test_the_sweep_has_a_job_for_each_word() -> None:
+    folder = ROOT / "examples" / "sweep"
+    order = Order.read([str(folder / "words.yaml")], None, (), (), None, Registry())
+    words = (folder / "words.txt").read_text("utf-8").splitlines()
+    assert len(words) == 20
+    assert [job.name for job in order.jobs()] == [word.replace(" ", "-") for word in words]
+    assert len(check_values(order.base, order.grids, order.registry)) == 20

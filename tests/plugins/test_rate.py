@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 import clipig
-from clipig_sweep.judge import Judge, painted
+from clipig_core import kit
+from clipig_sweep.judge import Judge, models_of, painted
 from clipig_sweep.rate import rate, table
 from clipig_sweep.sweep import sweep
 
@@ -125,6 +126,13 @@ def test_models_that_share_a_net_do_not_judge_each_other() -> None:
     assert painted("photo-lite0", {"photo"})
     assert painted("photo", {"photo-lite0"})
     assert not painted("photo-lite1", {"photo-lite0", "emoji"})
+
+
+def test_models_of_an_ensemble_have_painted() -> None:
+    text = "model: {ensemble: [photo-lite0, emoji]}\ntargets: [{features: [{text: fox}]}]"
+    painters = models_of(kit.read([kit.read_yaml(text, "test.yaml")], {}, kit.Registry()))
+    assert painted("emoji", painters)
+    assert not painted("photo-lite1", painters)
 
 
 def test_the_best_of_a_sweep_are_painted_larger(folder: Path) -> None:

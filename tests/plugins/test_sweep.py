@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,6 +23,7 @@ from PIL import Image
 from clipig_core.testing import check_launcher
 from clipig_sweep.folder import Folder
 from clipig_sweep.local import local
+from clipig_sweep.sweep import agree
 from tests.cli.support import Done, clipig, command, environment, install, names
 
 CONFIG = """\
@@ -55,7 +60,19 @@ def trouble(images, kind: Annotated[str, Param("Which.")] = ""):
         os.kill(os.getpid(), signal.SIGSEGV)
     if kind == "slow":
         time.sleep(.2)
+    if kind == "gpu" and os.environ.get("CUDA_VISIBLE_DEVICES") != "0":
+        raise RuntimeError("no GPU")
     return images.flatten(1).mean(1)
+
+@hookimpl
+def clipig_launchers():
+    return {"chatty": "acme:chatty"}
+
+def chatty(run, jobs):
+    """Here, and says so."""
+    for job in jobs:
+        print("here we go")
+        yield job, run(job)
 '''
 
 
@@ -149,6 +166,12 @@ def test_jobs_that_fail_or_die_are_in_the_table_with_their_logs_and_stop_no_othe
     again = sweep(folder, *args)
     assert again.returncode == 3
     assert "3 jobs are done already, 2 are left" in again.stderr
+
+
+def test_what_a_launcher_prints_is_not_taken_for_the_path_of_the_folder(folder: Path) -> None:
+    done = sweep(folder, "--set", "seed=1..2", "--launcher", "chatty")
+    assert (done.returncode, done.stdout) == (0, "demo-sweep\n"), done.stderr
+    assert done.stderr.count("here we go") == 2
 
 
 def children(of: int) -> set[int]:
@@ -276,6 +299,21 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(folder: Path)
         assert (done.returncode, done.stdout) == (2, ""), done.stderr
         assert wanted in done.stderr
     assert {*names(folder)} - {"__pycache__"} == {*before}
+
+
+def test_a_large_sweep_is_begun_if_somebody_agrees(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for answer in ("n", "y"):
+        terminal = io.StringIO(f"{answer}\n")
+        monkeypatch.setattr(terminal, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdin", terminal)
+        with pytest.raises(click.Abort) if answer == "n" else contextlib.nullcontext():
+            agree(1_000_000, yes=False)
+        assert "This sweep has 1,000,000 jobs. Go on?" in "".join(capsys.readouterr())
+    agree(1_000_000, yes=True)
+    agree(1000, yes=False)
+    assert "".join(capsys.readouterr()) == ""
 
 
 def test_without_space_it_ends_with_a_message_and_keeps_what_it_has(folder: Path) -> None:
