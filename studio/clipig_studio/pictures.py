@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from clipig_studio.favourites import Favourites
 
@@ -115,7 +115,7 @@ def opened(content: bytes) -> str:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             text = config_in(image)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"this picture cannot be read: {error}") from None
+        raise ValueError(f"this picture cannot be read: {reason(error)}") from None
     if not text:
         raise ValueError("this picture holds no config; it was not made by clipig")
     return text
@@ -133,7 +133,7 @@ def keep_mask(folder: Path, content: bytes) -> str:
                 raise ValueError(f"it has more than {MASK} pixels at a side")
             gray = image.convert("L")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"this mask cannot be read: {error}") from None
+        raise ValueError(f"this mask cannot be read: {reason(error)}") from None
     key = hashlib.sha256(repr(gray.size).encode() + gray.tobytes()).hexdigest()[:16]
     path = folder / "masks" / f"{key}.png"
     try:
@@ -146,6 +146,11 @@ def keep_mask(folder: Path, content: bytes) -> str:
     except OSError as error:
         raise ValueError(f"this mask cannot be kept: {error.strerror}") from None
     return f"masks/{path.name}"
+
+
+def reason(error: Exception) -> str:
+    """Why a file cannot be read, for people."""
+    return "it is no PNG, or a damaged one" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def config_in(image: Image.Image) -> str:

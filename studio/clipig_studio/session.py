@@ -102,7 +102,7 @@ class Session:
         if self.job and number in self.job.moments.frames:
             return self.job.moments.frames[number]
         newest = next(reversed(self.frames), "")
-        old = number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest or 0)
+        old = number.isascii() and number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest or 0)
         return self.frames.get(newest if old and number not in self.frames else number, b"")
 
     @property

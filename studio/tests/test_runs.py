@@ -207,7 +207,7 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"nothing", b"\xff" * 100, (2**60).to_bytes(8, "little")])
 def test_a_checkpoint_that_was_tampered_with_is_a_message(studio: Studio, content: bytes) -> None:
-    job = studio.run(config("wasp", epochs=2))
+    job = studio.run(config("tomato", epochs=2))
     name = studio.wait(job, "done")["picture"]
     path = studio.folder / name
     before = path.read_bytes()
@@ -230,7 +230,7 @@ def test_a_film_is_made_of_a_picture(studio: Studio) -> None:
     film = studio.ask("GET", f"/picture/{again['id']}/film")
     assert (film.status, film.headers["content-type"]) == (200, "image/webp")
     with Image.open(io.BytesIO(film.body)) as moving, Image.open(studio.folder / "crab.png") as one:
-        assert moving.n_frames == 13
+        assert getattr(moving, "n_frames", 1) == 13
         with Image.open(studio.folder / "crab-1.png") as other:
             assert one.tobytes() == other.tobytes()
 
@@ -273,11 +273,11 @@ def test_favourites_do_not_follow_a_link(tmp_path: Path) -> None:
 
 
 def test_two_pictures_are_compared_by_what_their_configs_mean(studio: Studio) -> None:
-    for text in (config("plum", epochs=2), config("plum", epochs=3) + "learnrate: 1.0\n"):
+    for text in (config("kiwi", epochs=2), config("kiwi", epochs=3) + "learnrate: 1.0\n"):
         studio.wait(studio.run(text), "done")
     one, other = (
         next(each["id"] for each in studio.ask("GET", "/pictures").json if each["name"] == name)
-        for name in ("plum", "plum-1")
+        for name in ("kiwi", "kiwi-1")
     )
     found = studio.ask("GET", f"/compare/{one}/{other}").json["differences"]
     assert found == [{"path": "epochs", "before": "2", "after": "3"}]
