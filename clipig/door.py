@@ -10,7 +10,7 @@ from clipig_core.config import Plan
 from clipig_core.config import read as read_plan
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.run import Run, Step
-from clipig_core.errors import Place
+from clipig_core.errors import InputError, Place
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
 from clipig_core.runner.execute import Observer, Result, execute
@@ -24,7 +24,9 @@ def read(*sources: What, registry: Registry | None = None, **settings: Any) -> P
     """The plan of some sources, merged from left to right, and of settings, which win.
 
     A source is a mapping, the path of a YAML file or of a picture that clipig made, or else words, which the default
-    look paints. In messages, places inside of a mapping are paths such as `config.targets[0].weight`.
+    look paints. In messages, places inside of a mapping are paths such as `config.targets[0].weight`. Where a
+    mapping names a component, it may have a function of yours instead: `"transforms": [sharpen, {"blur": 3}]`, or
+    `{sharpen: {"amount": 2}}` with parameters, which the function declares as those of plugins do.
 
     Raises:
         InputError: with every problem that was found.
@@ -61,9 +63,23 @@ def make(
     return execute(run, observers, stop, on_step)
 
 
+def _named(value: Any, word: str, registry: Registry) -> Any:
+    """A value of a config, under a word, with names in place of functions, which become components of the registry."""
+    if isinstance(value, Mapping):
+        return {_named(key, word, registry): _named(one, str(key), registry) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(one, word, registry) for one in value]
+    if not callable(value):
+        return value
+    kinds = [kind.name for kind in registry.kinds.values() if word in (kind.name, kind.plural)]
+    if not kinds:
+        raise InputError(f"{value!r:.80} cannot stand under '{word}'; functions stand where components are named")
+    return registry.add(kinds[0], value)
+
+
 def _source(source: What, registry: Registry) -> str | Node:
     if isinstance(source, Mapping):
-        return Node.of(source, Place("config"), paths=True)
+        return Node.of(_named(source, "", registry), Place("config"), paths=True)
     if isinstance(source, Path) or source.lower().endswith(FILES):
         return str(source)
     words = {"look": registry.default("look"), "vars": {"text": source}}

@@ -4,7 +4,7 @@ from clipig_core.errors import ClipigError, InputError, PluginError, Problem, Ru
 from clipig_core.extension.hooks import hookimpl
 from clipig_core.extension.kinds import Entry
 from clipig_core.language.params import Floats2, Floats4, Ints2, Resized
-from clipig_core.language.types import Choice, Color, File, Floats3, Numbers, Param, Pattern, Type
+from clipig_core.language.types import Choice, Color, File, Floats3, Nested, Numbers, Param, Pattern, Type
 
 __all__ = [
     "Choice",
@@ -17,6 +17,7 @@ __all__ = [
     "Floats4",
     "InputError",
     "Ints2",
+    "Nested",
     "Numbers",
     "Param",
     "Pattern",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Plan, Section, StagePlan, TargetPlan, Use
+from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Inner, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.requires import unmet
 from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
 from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
@@ -16,6 +16,7 @@ from clipig_core.extension.kinds import CONSTRAINT, FEATURE, MODEL, TRANSFORM, K
 from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.nodes import Node
 from clipig_core.language.params import DEFAULT, Declaration, Value, Values, declarations
+from clipig_core.language.types import Nested
 
 S = TypeVar("S")
 
@@ -155,7 +156,7 @@ class _Planner:
         """The parameters of a component, checked against its declarations. Imports it."""
         component, node, extra = use.component, use.node, use.component.contract.inside()
         try:
-            params = component.params
+            params = {name: replace(one, type=one.type.within(self.nested)) for name, one in component.params.items()}
         except PluginError as error:
             self.problem(str(error), node.place)
             return {}
@@ -171,6 +172,22 @@ class _Planner:
             message = f"'{use.name}' changes the resolution and cannot be used in {stage}"
             self.problem(message, node.place, "set 'resolution' instead")
         return values
+
+    def nested(self, wanted: Nested, node: Node) -> Inner:
+        """The components in a parameter of another one.
+
+        Raises:
+            InputError: with every problem that they have.
+        """
+        if wanted.kind not in self.registry.kinds:
+            raise InputError(Problem(f"no plugin brings the kind '{wanted.kind}'", node.place))
+        nodes = node.value if wanted.many and isinstance(node.value, list) else [node]
+        inner = _Planner(self.registry, imports=True)
+        uses = [inner.one(self.registry.kinds[wanted.kind], one) for one in nodes]
+        if not uses:
+            inner.problem("the list is empty", node.place, f"expected a {wanted.kind}")
+        raise_all(inner.problems)
+        return Inner([use for use in uses if use], wanted.many)
 
     def plan(self, node: Node) -> Plan:
         choices, lists = self.registry.keys(Stands.RUN_CHOICE), self.registry.keys(Stands.RUN_LIST)
@@ -206,14 +223,16 @@ class _Planner:
     def choice(self, kind: Kind, parent: Node, used: bool = True) -> Use | None:
         """`optimizer: adam`, or `optimizer: {adam: {...}}` with parameters."""
         node = parent.value.get(kind.key) or self.default(kind, parent.place, used)
-        if node is None:
-            return None
+        return self.one(kind, node) if node else None
+
+    def one(self, kind: Kind, node: Node) -> Use | None:
+        """A name, or one name with parameters."""
         if isinstance(node.value, str):
             return self.component(kind, node.value, Node(None, node.place), node.place)
         if isinstance(node.value, dict) and len(node.value) == 1:
             ((name, place, params),) = node.items()
             return self.component(kind, name, params, place)
-        self.problem(f"'{kind.key}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
+        self.problem(f"'{kind}' is {node.describe()}", node.place, "expected a name, or one name with parameters")
         return None
 
     def target(self, node: Node) -> TargetPlan:
@@ -243,6 +262,7 @@ class _Planner:
         named = {key: self.named_value(kind, values.pop(key, None), node) for key, kind in self.named_kinds.items()}
         if len(chosen) != 1:
             what = f"a feature is one of them, not {' and '.join(chosen)}" if chosen else "a feature has no source"
+            what += "" if chosen else self.registry.suspects()
             self.problem(what, node.place, f"expected one of: {', '.join(sources)}")
             return None
         name = chosen[0]

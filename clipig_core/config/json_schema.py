@@ -22,7 +22,7 @@ from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
 from clipig_core.language.nodes import read_yaml
 from clipig_core.language.params import LARGEST, Declaration, declarations
-from clipig_core.language.types import Type
+from clipig_core.language.types import Nested, Type
 
 Schema = dict[str, Any]
 
@@ -75,6 +75,7 @@ class Builder:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.definitions: dict[str, Schema] = {}
+        self.inside: set[str] = set()
         self.left_out = [f"{plugin.describe()}: {error}" for plugin in registry.plugins for error in plugin.errors]
         self.entries: dict[str, list[Offer]] = {kind: [] for kind in registry.kinds}
         for component in (component for plugin in registry.plugins for component in plugin.components):
@@ -102,6 +103,8 @@ class Builder:
             "finish": list_of(self.stage(config.Finish), "Steps after the last epoch, which change what is saved."),
             **self.lists(Stands.RUN_LIST),
         }
+        kinds = [self.registry.kinds[name] for name in self.inside if name in self.registry.kinds]
+        self.definitions |= {_inside(kind.name): self.choice(kind) for kind in kinds}
         return {
             "$schema": "http://json-schema.org/draft-07/schema#",
             **mapping(properties),
@@ -209,6 +212,8 @@ class Builder:
     def value(self, param: Declaration) -> Schema:
         """What an element of a parameter accepts."""
         kind = param.type
+        if isinstance(kind, Nested):
+            return self.nested(kind)
         if not kind.numeric:
             return words(kind.words) if kind.words else {"type": [*kind.json], **_pattern(kind)}
         bounds = {"minimum": param.param.min, "exclusiveMinimum": param.param.above, "maximum": param.param.max}
@@ -219,6 +224,12 @@ class Builder:
             **{rule: bound for rule, bound in bounds.items() if bound is not None},
             "allOf": [self.define(f"expression with {known}", texts)],
         }
+
+    def nested(self, wanted: Nested) -> Schema:
+        """Components in a parameter of another one; what they are is written down when all are known."""
+        self.inside.add(wanted.kind)
+        one = {"$ref": f"#/definitions/{_inside(wanted.kind)}"}
+        return {"type": "array", "items": one} if wanted.many else one
 
     def expression(self, groups: Sequence[str], also: Sequence[str], pattern: str = "") -> Schema:
         """What an expression may be, which may call the functions of plugins."""
@@ -310,6 +321,11 @@ def any_case(text: str) -> str:
 def literally(text: str) -> str:
     """The pattern of a text, valid in all dialects of patterns."""
     return re.sub(r"[\\^$.|?*+()\[\]{}]", r"\\\g<0>", text)
+
+
+def _inside(kind: str) -> str:
+    """Under which name the components of a kind are kept that stand in parameters of others."""
+    return f"inside-{kind}"
 
 
 def _pattern(kind: Type) -> Schema:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from clipig_core.config.sections import Constraint, Feature, Finish, Init, Settings, Stage, Target
+from clipig_core.errors import PluginError
 from clipig_core.extension.kinds import LOSS
 from clipig_core.extension.registry import Component
+from clipig_core.language.expressions import Deferred
 from clipig_core.language.nodes import Node
 from clipig_core.language.params import DEFAULT, File, Value, Values
 
@@ -71,12 +73,69 @@ class Use:
         """The plain values of parameters that are the same in every epoch."""
         return {name: value.fixed for name, value in self.values.items()}
 
+    def make(self, *given: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+        """What the component returns for what core gives it; parameters are constants unless there are `arguments`.
+
+        Raises:
+            InputError: it refuses its parameters.
+            PluginError: it fails, or what it returns lacks something that its kind promises.
+        """
+        with self.component.calling(self.node.place):
+            made = self.component.function(*given, **(self.fixed if arguments is None else arguments))
+        if lacking := self.component.contract.problems(made):
+            kind = type(made).__name__
+            raise PluginError(f"{self.component.describe()} returned {kind}, which lacks {', '.join(lacking)}")
+        return made
+
+    def all(self) -> Iterator[Use]:
+        """It and the components in its parameters."""
+        yield self
+        for value in self.values.values():
+            for item in value.items:
+                if isinstance(item, Inner):
+                    for use in item.uses:
+                        yield from use.all()
+
     def dump(self) -> dict[str, Any]:
         return {name: value.source for name, value in self.values.items()} | self.section.dump()
 
     def choice(self) -> Any:
         """As a choice is written: the name, or the name with parameters."""
         return {self.name: self.dump()} if self.values else self.name
+
+
+class Inner(Deferred):
+    """Components in a parameter of another one, whose own parameters may change with the epoch."""
+
+    def __init__(self, uses: Sequence[Use], many: bool) -> None:
+        self.uses, self.many = uses, many
+        values = [value for use in uses for value in use.values.values()]
+        self.names = frozenset().union(*(value.names for value in values))
+        self.random = any(not value.constant and not value.names for value in values)
+
+    @property
+    def source(self) -> Any:
+        """As written, with all defaults."""
+        written = [use.choice() for use in self.uses]
+        return written if self.many else written[0]
+
+    def __call__(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
+        """The function, or a tuple of them, that the other component gets."""
+        bound = tuple(_bound(use, use.arguments(variables, rng)) for use in self.uses)
+        return bound if self.many else bound[0]
+
+
+def _bound(use: Use, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+    """A component as a function of what core gives its kind, less what the config says: a name, a value."""
+    written = {"name": use.name, **arguments}
+    first = [written[name] for name in use.component.contract.leading if name in written]
+    others = {name: value for name, value in arguments.items() if name not in use.component.contract.leading}
+
+    def component(*given: Any, rng: Any = None) -> Any:
+        extra = {"rng": rng} if use.component.random else {}
+        return use.make(*first, *given, arguments=others | extra)
+
+    return component
 
 
 @dataclass(frozen=True)
@@ -125,7 +184,7 @@ class TargetPlan:
     model: Use | None = None
 
     def uses(self) -> Iterator[Use]:
-        """Every component in use."""
+        """Every component that it names."""
         yield from self.transforms
         yield from (constraint.use for constraint in self.constraints)
         for feature in self.features:
@@ -182,7 +241,11 @@ class Plan:
         return replace(self, settings=Section(self.settings.values | {"seed": value}))
 
     def uses(self) -> Iterator[Use]:
-        """Every component in use."""
+        """Every component in use, with those in parameters of others."""
+        for use in self._named():
+            yield from use.all()
+
+    def _named(self) -> Iterator[Use]:
         yield from self.choices.values()
         for target in self.targets:
             yield from target.uses()

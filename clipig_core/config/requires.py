@@ -12,7 +12,7 @@ from clipig_core.language.nodes import Node
 def required(plan: Plan) -> list[str]:
     """What a plan needs, as it is installed here."""
     used = {use.component.plugin.distribution: use.component.plugin.version for use in plan.uses()}
-    return [f"{name}>={version}" for name, version in sorted(used.items())]
+    return [f"{name}>={version}" for name, version in sorted(used.items()) if name]
 
 
 def unmet(node: Node) -> list[Problem]:

@@ -14,7 +14,7 @@ from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.language.nodes import Node
 from clipig_core.language.params import File, Floats3, Ints2, Param
 from clipig_core.language.schedule import FrameTime
-from clipig_core.language.types import Nested, Pattern, Type
+from clipig_core.language.types import Lists, Pattern, Type
 
 Groups = Mapping[str, tuple[str, ...]]
 Start = Annotated[FrameTime, Param("First moment: an epoch (int), a ratio of the run (float) or a percentage.", min=0)]
@@ -62,7 +62,7 @@ def _below_here(folder: Path) -> bool:
         return True
 
 
-class Pixels(Nested):
+class Pixels(Lists):
     """A tensor, as lists, or as a file of numpy's."""
 
     name = "nested list, or path of a '.npy' file"

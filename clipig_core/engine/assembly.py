@@ -46,7 +46,7 @@ class Assembly:
     def optimizer(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
         """The optimizer, which moves leaf tensors."""
         use = self.plan.choices["optimizer"]
-        optimizer: torch.optim.Optimizer = _made(use, [*parameters])
+        optimizer: torch.optim.Optimizer = use.make([*parameters])
         if not isinstance(optimizer.defaults.get("lr"), int | float):
             raise broken(use.component, optimizer, "an optimizer with an 'lr' of its own")
         arguments = [one for one in inspect.signature(optimizer.step).parameters.values() if one.default is one.empty]
@@ -80,7 +80,7 @@ class Assembly:
 
     def canvas(self, width: int, height: int, rng: torch.Generator, given: Canvas | None) -> Canvas:
         """The canvas, or a given one, with the first pixels on it."""
-        canvas: Canvas = given or _made(self.plan.choices["canvas"], width, height, self.device)
+        canvas: Canvas = given or self.plan.choices["canvas"].make(width, height, self.device)
         init = self.plan.init
         adjust = init.given("mean") or init.given("std")
         try:
@@ -136,8 +136,8 @@ class Assembly:
 
     def _encoder(self, use: Use) -> tuple[str, ChunkedEncoder]:
         """The encoder of a model, which is made once, with its name."""
-        settings, arguments = self.plan.settings.fixed, use.fixed
-        name = f"{use.name} {json.dumps(arguments, default=str)}" if arguments else use.name
+        settings, given = self.plan.settings.fixed, use.dump()
+        name = f"{use.name} {json.dumps(given, default=str)}" if given else use.name
         if name not in self.encoders:
             own = self.given if use is self.plan.choices.get("model") else None
             encoder = GuardedEncoder(own or self._model(use, name), use.component)
@@ -149,7 +149,7 @@ class Assembly:
         """A model that is loaded, or has been."""
         key = (use.component.describe(), name, str(self.device), str(self.dtype))
         if key not in self.models:
-            self.models[key] = _made(use, use.name, self.device, self.dtype)
+            self.models[key] = use.make(use.name, self.device, self.dtype)
         return self.models[key]
 
     def _feature(self, index: int, plan: FeaturePlan, encoder: ChunkedEncoder) -> WantedFeature:
@@ -162,16 +162,6 @@ class Assembly:
         if not vector.isfinite().all():
             raise PluginError(f"{component.describe()} returned a feature that is not finite")
         return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
-
-
-def _made(use: Use, *arguments: Any) -> Any:
-    """What an optimizer, canvas or model returns, whose parameters are all constants."""
-    with use.component.calling(use.node.place):
-        made = use.component.function(*arguments, **use.fixed)
-    if lacking := use.component.contract.problems(made):
-        kind = type(made).__name__
-        raise PluginError(f"{use.component.describe()} returned {kind}, which lacks {', '.join(lacking)}")
-    return made
 
 
 def _what(feature: FeaturePlan) -> tuple[str, str]:

@@ -188,7 +188,11 @@ class Plugin:
         return "disabled" if self.disabled else "broken" if self.errors else "ok"
 
     def describe(self) -> str:
-        return f"plugin '{self.name}' ({self.distribution} {self.version})"
+        return f"plugin '{self.name}' ({self.distribution} {self.version})" if self.distribution else self.name
+
+
+HERE = Plugin("this program", "", "")
+"""What functions belong to that a program adds itself."""
 
 
 class Registry:
@@ -266,6 +270,24 @@ class Registry:
             for component in plugin.components:
                 component.functions = self.functions
 
+    def add(self, kind: str, function: Callable[..., Any]) -> str:
+        """Take in a function of this program as a component; returns its name, which configs then know.
+
+        Raises:
+            InputError: it has no name, or one that is known already.
+        """
+        name = getattr(function, "__name__", "")
+        if not name.isidentifier():
+            raise InputError(f"{function!r:.80} has no name that a config could use; define it with 'def'")
+        known = self._components.get((kind, name), [])
+        if known and known[0].loaded is not function:
+            raise InputError(f"there is a {kind} '{name}' already; give the function another name")
+        if not known:
+            component = Component(self.kinds[kind], name, Entry(f"{function.__module__}:{name}"), HERE)
+            component.loaded, component.error, component.functions = function, "", self.functions
+            self._components[kind, name] = [component]
+        return name
+
     def names(self, kind: str) -> list[str]:
         """The names that can be used for a kind, sorted."""
         return sorted(name for known, name in self._components if known == kind)
@@ -283,7 +305,7 @@ class Registry:
         built_in = [component for component in found if component.plugin.built_in]
         found = built_in or found
         if not found:
-            raise LookupError(unknown(kind, name, self.names(kind)) + self._suspects())
+            raise LookupError(unknown(kind, name, self.names(kind)) + self.suspects())
         if len(found) > 1:
             picks = ", ".join(f"'{c.plugin.distribution}/{c.name}'" for c in found)
             raise LookupError(f"{kind} '{name}' is provided more than once; write one of {picks}")
@@ -378,12 +400,13 @@ class Registry:
         found = [component for component in found if component.plugin.built_in] or found
         names = {component.name for component in found}
         if not names:
-            raise LookupError(f"no plugin declares a default {kind}, so name one" + self._suspects())
+            raise LookupError(f"no plugin declares a default {kind}, so name one" + self.suspects())
         if len(names) > 1:
             raise LookupError(f"several plugins declare a default {kind}; name one of {', '.join(sorted(names))}")
         return names.pop()
 
-    def _suspects(self) -> str:
+    def suspects(self) -> str:
+        """The plugins that are broken or disabled, in brackets, for messages on names that nobody knows."""
         lost = [f"{plugin.describe()} is {plugin.status}" for plugin in self.plugins if plugin.status != "ok"]
         return f" ({'; '.join(lost)}; see 'clipig plugins')" if lost else ""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import random
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from random import Random
 from typing import Any
 
 from clipig_core.errors import unknown
@@ -130,11 +130,29 @@ _PASSING_FUNCTIONS = frozenset({"abs", "min", "max"})
 """Functions whose results are whole numbers, always or for whole numbers."""
 
 
-class Expression:
+class Deferred:
+    """What has its value only when an epoch begins, unless it is `constant`.
+
+    `names` are the variables that it reads; `random` says that it draws, `literal` that it is one number.
+    """
+
+    names: frozenset[str] = frozenset()
+    random = False
+    literal = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same in every epoch."""
+        return not self.names and not self.random
+
+    def __call__(self, variables: Mapping[str, Any], rng: Random) -> Any:
+        """The value for these variables."""
+        raise NotImplementedError
+
+
+class Expression(Deferred):
     """One checked expression.
 
-    `names` are the variables it reads, `constant` says that its value never changes, `literal` that it is one number,
-    `random` that it draws.
     `functions` may be called besides those of the language, and are pure.
 
     Raises:
@@ -151,9 +169,8 @@ class Expression:
         self.literal = isinstance(body.operand if isinstance(body, ast.UnaryOp) else body, ast.Constant)
         called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         self.random = bool(called & RANDOM)
-        self.constant = not self.names and not self.random
 
-    def __call__(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
+    def __call__(self, variables: Mapping[str, Any], rng: Random) -> Any:
         """The value: a number, a bool, or a list, tuple or dict of floats and bools.
 
         A number is an int if it comes from whole numbers alone (`10 * 30`, `10 if width > 100 else 20`), or from a
@@ -260,7 +277,7 @@ def _unknown(what: str, name: str, known: Iterable[str], offset: int) -> Express
 class _Walker:
     """Evaluates a checked tree."""
 
-    def __init__(self, variables: Mapping[str, Any], rng: random.Random, functions: Functions) -> None:
+    def __init__(self, variables: Mapping[str, Any], rng: Random, functions: Functions) -> None:
         self.variables, self.others = variables, functions
         self.functions: dict[str, Callable[..., Any]] = {
             "random": rng.random,

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from clipig_core.errors import InputError, Place, PluginError, Problem
-from clipig_core.language.expressions import VARIABLES, Expression, ExpressionError, split_list
+from clipig_core.language.expressions import VARIABLES, Deferred, Expression, ExpressionError, split_list
 from clipig_core.language.nodes import Node
 from clipig_core.language.types import LARGEST as LARGEST
 from clipig_core.language.types import TYPES, Choice, Numbers, Param, Type, short
@@ -133,10 +133,10 @@ class Declaration:
 
     def _items(self, node: Node) -> list[Any]:
         """The elements of the value, each a constant or an Expression."""
-        if isinstance(node.value, dict):
+        if isinstance(node.value, dict) and not self.type.mappings:
             raise ValueError("a mapping is not a value here")
         if self.type.lists:
-            return [self.type.read(node)]
+            return [self._readable(self.type.read(node))]
         if isinstance(node.value, list):
             if not self.lengths:
                 raise ValueError("a list is not a value here")
@@ -144,7 +144,7 @@ class Declaration:
             for element in node.value:
                 with self._at(element):
                     item = self._item(element)
-                    if not isinstance(item, Expression):  # wrong whatever the expressions beside it will be
+                    if not isinstance(item, Deferred):  # wrong whatever the expressions beside it will be
                         self.type.finish(item, self.param)
                     items.append(item)
         elif isinstance(node.value, str) and self.lengths and self.type.numeric:
@@ -154,6 +154,13 @@ class Declaration:
         if self.lengths and len(items) not in (1, *self.lengths):
             raise ValueError(f"{len(items)} values given, {' or '.join(map(str, self.lengths))} needed, or one for all")
         return items
+
+    def _readable(self, item: Any) -> Any:
+        """Raises ValueError if an item reads variables that this parameter has not."""
+        unknown = sorted(item.names - self._allowed()) if isinstance(item, Deferred) else []
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is not known here")
+        return item
 
     def _allowed(self) -> frozenset[str]:
         return frozenset(name for group in self.variables for name in VARIABLES[group])
@@ -179,7 +186,7 @@ def _in_pixels(node: Node) -> Node:
 
 @dataclass(frozen=True)
 class Value:
-    """What a parameter was given: constants and expressions, and the place they came from."""
+    """What a parameter was given: constants, expressions and other deferred values, and the place they came from."""
 
     declaration: Declaration
     node: Node
@@ -190,11 +197,11 @@ class Value:
     @property
     def names(self) -> frozenset[str]:
         """The variables that its expressions read."""
-        return frozenset().union(*(item.names for item in self.items if isinstance(item, Expression)))
+        return frozenset().union(*(item.names for item in self.items if isinstance(item, Deferred)))
 
     @property
     def constant(self) -> bool:
-        return all(item.constant for item in self.items if isinstance(item, Expression))
+        return all(item.constant for item in self.items if isinstance(item, Deferred))
 
     @property
     def source(self) -> Any:
@@ -229,7 +236,7 @@ class Value:
         lengths = self.declaration.lengths
         results: list[Any] = []
         for item in self.items:
-            if not isinstance(item, Expression):
+            if not isinstance(item, Deferred):
                 results.append(item)
                 continue
             value = item(variables, rng)

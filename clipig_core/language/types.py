@@ -91,6 +91,8 @@ class Type:
     """Of lists that one value is; one number fills them."""
     lists: bool = False
     """Whether a list is one value, as it is."""
+    mappings: bool = False
+    """Whether a mapping is one."""
 
     json: Sequence[str] = ("string", "number")
     """What may be written, as JSON Schema names types."""
@@ -116,6 +118,11 @@ class Type:
         if not isinstance(node.value, str):
             raise ValueError(f"{node.value!r} is not a string")
         return node.value
+
+    def within(self, components: Callable[[Nested, Node], Any]) -> Type:
+        """The same where components can be found by their names; only `Nested` needs that."""
+        del components
+        return self
 
     def several(self, text: str) -> Sequence[Any] | None:
         """The items for a text that stands for a whole list; None if it is not such a text.
@@ -262,7 +269,7 @@ class Moment(Numbers):
         return item.value if isinstance(node.value, FrameTime) else node.plain_value()
 
 
-class Nested(Type):
+class Lists(Type):
     """Lists of lists, as they are."""
 
     name = "nested list"
@@ -274,6 +281,31 @@ class Nested(Type):
 
     def example(self) -> Any:
         return []
+
+
+class Nested(Type):
+    """Components of a kind: a name, or one name with parameters; if there are `many`, a list of them.
+
+    What takes it as a parameter gets a function for each, which is called with what core gives that kind.
+    """
+
+    lists = mappings = True
+
+    def __init__(self, kind: str, many: bool = False, components: Callable[..., Any] | None = None) -> None:
+        self.kind, self.many, self._components = kind, many, components
+        self.name = f"list of {kind}s" if many else f"{kind}, by name, or one name with parameters"
+
+    def within(self, components: Callable[[Nested, Node], Any]) -> Nested:
+        return Nested(self.kind, self.many, components)
+
+    def read(self, node: Node) -> Any:
+        return self._components(self, node) if self._components else node.plain_value()
+
+    def source(self, item: Any, node: Node) -> Any:
+        return getattr(item, "source", None) or node.plain_value()
+
+    def example(self) -> Any:
+        return [self.kind] if self.many else self.kind
 
 
 class File(str):
@@ -358,7 +390,7 @@ TYPES: Mapping[Any, Type] = {
     Number: EITHER,
     bool: Flag(),
     str: Type(),
-    list: Nested(),
+    list: Lists(),
     File: Files(),
     FrameTime: Moment(),
 }

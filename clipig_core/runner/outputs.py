@@ -8,7 +8,7 @@ from typing import Any
 
 from clipig_core.config import Plan, Use
 from clipig_core.engine.run import Run, Step
-from clipig_core.errors import InputError, PluginError, Problem, RunError
+from clipig_core.errors import InputError, Problem, RunError
 from clipig_core.extension.kinds import OUTPUT
 from clipig_core.language.params import Value
 from clipig_core.runner.execute import Observer, Result
@@ -44,13 +44,7 @@ def _made(use: Use, target: Path) -> Any:
     name = use.section.fixed.name
     if any(letter in name for letter in "/\\") or not name.isprintable() or name.isspace():
         raise InputError(Problem(f"'{name}' is no part of the name of a file", use.section["name"].node.place))
-    with use.component.calling(use.node.place):
-        path = target.with_name(f"{target.name}-{name}") if name else target
-        made = use.component.function(path, **use.fixed)
-    lacking = OUTPUT.problems(made)
-    if lacking:
-        raise PluginError(f"{use.component.describe()} returned {made!r:.100}, which lacks {', '.join(lacking)}")
-    return made
+    return use.make(target.with_name(f"{target.name}-{name}") if name else target)
 
 
 class _Chosen(Observer):

@@ -38,7 +38,7 @@ def inside(run: Run, image: Tensor) -> str:
 def heading(run: Run, image: Tensor) -> str:
     """How the picture was made, as comments."""
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch", "torchvision", "clip-anytorch")}
-    others = [use for use in run.plan.uses() if not use.component.plugin.built_in]
+    others = [use for use in run.plan.uses() if use.component.plugin.distribution and not use.component.plugin.built_in]
     found |= {use.component.plugin.distribution: use.component.plugin.version for use in others}
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     lines = [

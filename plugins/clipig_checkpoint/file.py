@@ -81,7 +81,7 @@ def machine(run: Run) -> dict[str, str]:
 
     found = {name: importlib.metadata.version(name) for name in ("clipig", "torch")}
     used = (use.component.plugin for use in run.plan.uses())
-    found |= {plugin.distribution: plugin.version for plugin in used}
+    found |= {plugin.distribution: plugin.version for plugin in used if plugin.distribution}
     device = torch.cuda.get_device_name(run.device) if run.device.type == "cuda" else run.device.type
     precision = str(run.dtype).removeprefix("torch.")
     return found | {"device": device, "precision": precision, "threads": str(torch.get_num_threads())}

@@ -21,7 +21,7 @@ from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import FUNCTIONS, VARIABLES, Expression, ExpressionError
 from clipig_core.language.nodes import Node, read_yaml
 from clipig_core.language.params import Declaration, declarations
-from clipig_core.language.types import Choice, Colors, Files, Flag, Moment, Nested, Pattern, Type
+from clipig_core.language.types import Choice, Colors, Files, Flag, Lists, Moment, Nested, Pattern, Type
 from tests.cli.support import clipig, install
 from tests.docs.test_docs import CONFIGS as OF_THE_DOCS
 
@@ -349,7 +349,8 @@ def values(draw: st.DrawFn, param: Declaration) -> Any:
         Pattern: st.sampled_from(["cpu", "cuda:3", "CPU"]),
         OutputPath: st.sampled_from(["a/", "a.png", "a.jpg", 1]),
         Files: st.just("https://example.org/a.png"),
-        Nested: st.recursive(numbers, lambda inner: st.lists(inner, max_size=3)),
+        Lists: st.recursive(numbers, lambda inner: st.lists(inner, max_size=3)),
+        Nested: st.sampled_from(["emoji", "edge", {"blur": 3}, {"blur": {"sigma": "t"}}, ["emoji", {"photo": None}]]),
         Moment: numbers | st.sampled_from(["50%", " 12.5 % "]),
         Colors: numbers | st.sampled_from(["red", "#f80", "#FF8800", "reddish"]),
     }

@@ -35,11 +35,11 @@ def lost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 def test_the_examples_of_all_others_are_right_or_say_what_is_missing(lost: str) -> None:
     registry = Registry()
     assert {plugin.name: plugin.status for plugin in registry.plugins}[lost] == "disabled"
-    needs_features = lost in (*NEEDED, "features")
     for component, text in SHOWN:
-        if component.plugin.name != lost and not needs_features:
+        used = {use.component.plugin.name for use in check(read_yaml(text, component.name), REGISTRY).uses()}
+        if lost not in used:
             check(read_yaml(text, component.name), registry)
-        elif component.plugin.name == lost:
+        else:
             problems = problems_of(lambda text=text: check(read_yaml(text, "a.yaml"), registry))  # type: ignore[misc]
             assert any(f"'{lost}'" in str(problem) for problem in problems)
 

@@ -173,6 +173,7 @@ def test_parameters_of_the_reference_are_declared(name: str) -> None:
 def test_the_plugin_guide_shows_every_file_of_its_example() -> None:
     """From the beginning, as `clipig new-plugin` writes it, to a component of each kind."""
     found = re.findall(r"^```{literalinclude} (\S+)$", EXPANDED["docs/plugins.md"], re.MULTILINE)
+    found = [path for path in found if not path.startswith("../plugins/")]  # built-ins that show something else
     folders = (ROOT / "clipig_cli" / "template", ROOT / "tests" / "example_plugin")
     files = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".yaml")]
     assert {(DOCS / path).read_text() for path in found} == {path.read_text() for path in files}

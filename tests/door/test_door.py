@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import clipig
+from clipig_core import Param
+from clipig_core.kit import as_yaml
 from tests.core.support import AXES, SIZE, LinearEncoder
 
 CONFIG: dict[str, Any] = {
@@ -32,6 +35,58 @@ def test_a_picture_from_a_mapping_with_a_model_of_ones_own() -> None:
     assert repr(result).startswith(f"<Result {SIZE}x{SIZE}, 4 epochs, loss ")
     again = clipig.make(CONFIG, model=encoder)
     assert torch.equal(again.image, result.image)
+
+
+def sharpen(images: Tensor, amount: Annotated[float, Param("How much.", min=0)] = 1) -> Tensor:
+    """Differences from gray, larger."""
+    return 0.5 + (1 + amount) * (images - 0.5)
+
+
+def darkness(images: Tensor) -> Tensor:
+    """How bright they are."""
+    return images.mean((1, 2, 3))
+
+
+@pytest.mark.parametrize(("written", "amount"), [(sharpen, 1), ({sharpen: {"amount": "epoch"}}, "epoch")])
+def test_functions_of_a_program_are_components(written: Any, amount: Any, tmp_path: Path) -> None:
+    target = {
+        **CONFIG["targets"][0],
+        "transforms": [written, {"noise": 0.1}],
+        "constraints": [{darkness: {"weight": 9}}],
+    }
+    result = clipig.make({**CONFIG, "targets": [target]}, model=LinearEncoder(AXES))
+    plain = clipig.make({**CONFIG, "targets": [{**target, "transforms": [{"noise": 0.1}]}]}, model=LinearEncoder(AXES))
+    assert not torch.equal(result.image, plain.image)
+    assert [row.name for row in result.statistics] == ["x", "darkness"]
+    said = result.run.plan.dump()["targets"][0]["transforms"]
+    assert said[0] == {"sharpen": {"amount": float(amount) if amount == 1 else amount}}
+    assert "requires: [clipig>=" in as_yaml(result.run.plan)
+    with pytest.raises(clipig.InputError, match="unknown transform 'sharpen'"):
+        clipig.read(result.save(tmp_path / "x.png"))
+
+
+def test_what_is_wrong_with_a_function_says_so() -> None:
+    def blur(images: Tensor) -> Tensor:
+        """Not the built-in one."""
+        return images
+
+    def fails(images: Tensor) -> Tensor:
+        """Never works."""
+        raise RuntimeError("no")
+
+    def with_transform(transform: Any) -> dict[str, Any]:
+        return {**CONFIG, "targets": [{**CONFIG["targets"][0], "transforms": [transform]}]}
+
+    with pytest.raises(clipig.InputError, match="there is a transform 'blur' already"):
+        clipig.read(with_transform(blur))
+    with pytest.raises(clipig.InputError, match="has no name that a config could use"):
+        clipig.read(with_transform(lambda images: images))
+    with pytest.raises(clipig.InputError, match="cannot stand under 'epochs'"):
+        clipig.read({**CONFIG, "epochs": sharpen})
+    with pytest.raises(clipig.InputError, match="amount: -1 is below the minimum of 0"):
+        clipig.read(with_transform({sharpen: -1}))
+    with pytest.raises(clipig.PluginError, match="transform 'fails' of this program failed: RuntimeError: no"):
+        clipig.make(with_transform(fails), model=LinearEncoder(AXES))
 
 
 def test_settings_win_and_the_config_is_left_alone() -> None:

@@ -16,6 +16,17 @@ Arguments = dict[str, Any]
 
 LEVELS = (0.2, 0.5, 0.7)
 
+
+class Mirrored:
+    """A component in a parameter, as its owner gets it."""
+
+    def __call__(self, images: Tensor, **_: Any) -> Tensor:
+        return images.flip(3)
+
+    def __repr__(self) -> str:
+        return "mirrored"
+
+
 TRANSFORMS: dict[str, Arguments] = {
     "add": {"color": (0.1, -0.2, 0.3)},
     "blur": {"kernel_size": (3, 5)},
@@ -38,6 +49,7 @@ TRANSFORMS: dict[str, Arguments] = {
     "pad": {"size": (2, 1), "mode": "wrap"},
     "periodic": {},
     "quantize": {"step": (0.1, 0.25, 0.3)},
+    "random_apply": {"transform": Mirrored()},
     "random_crop": {"size": (3, 2)},
     "random_flip": {},
     "random_look": {"size": (5, 4), "flip": True},

@@ -34,6 +34,7 @@ RANDOM = {
     ("transform", "cutouts"),
     ("transform", "fnoise"),
     ("transform", "jitter"),
+    ("transform", "random_apply"),
     ("transform", "noise"),
     ("transform", "rnoise"),
     ("transform", "random_crop"),
@@ -103,7 +104,7 @@ def test_random_flag(component: Component) -> None:
 def test_hardly_any_two_views_are_the_same(component: Component) -> None:
     views = images(1, 9, 11).expand(6, -1, -1, -1)
     results = apply(component, views, EXAMPLES[component.kind][component.name])
-    assert len(results.unique(dim=0)) >= (2 if component.name == "random_flip" else 5)
+    assert len(results.unique(dim=0)) >= (2 if component.name in ("random_apply", "random_flip") else 5)
 
 
 @every_component
