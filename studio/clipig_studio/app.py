@@ -162,7 +162,7 @@ class Studio:
         return JSONResponse({"problems": await self.checker.problems(text), "fields": await self._fields(text)})
 
     async def _fields(self, text: str) -> list[dict[str, Any]]:
-        with contextlib.suppress(ClipigError):  # which is among the problems
+        with contextlib.suppress(ClipigError, ValueError):  # which are among the problems
             return [one.told() for one in await self.checker.alone(fields, text, self.checker.registry)]
         return []
 

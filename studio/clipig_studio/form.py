@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 WIDEST = 1000
 """A range that is wider is a limit, and no scale on which one slides."""
 
+MOST = 500
+"""Fields of one form; nobody fills in more."""
+
 ELSEWHERE = ("output", "verbose", "device")
 """What is up to the studio, or to the machine."""
 
@@ -55,9 +58,9 @@ def fields(text: str, registry: Registry) -> list[Field]:
         ClipigError: it is no config at all.
     """
     node = kit.read_yaml(text, NAME)
-    found = _all(node, registry)
     raw = composed(text)
-    return [field for field in found if _single(field, raw)]
+    written = {spot(one): one for one in values(raw)}
+    return [field for field in _all(node, registry)[:MOST] if _single(field, raw, written)]
 
 
 def _all(node: Node, registry: Registry) -> list[Field]:
@@ -235,11 +238,11 @@ def _spot(node: Node | None) -> tuple[int, int] | None:
     return node.place.line, node.place.column
 
 
-def _single(field: Field, raw: Any) -> bool:
+def _single(field: Field, raw: Any, written: Mapping[tuple[int, int], Any]) -> bool:
     """Whether a value can be entered: not one with parameters, nor one that a variable is filled into."""
     if field.control["type"] == "mask":
         return True
     if not field.place:
         return at(raw, field.path) is None
-    node = next((one for one in values(raw) if spot(one) == field.place), None)
+    node = written.get(field.place)
     return node is not None and "{{" not in str(node.value)

@@ -27,13 +27,11 @@ from clipig_studio.check import name_of, read
 
 MAX_UNDO = 10
 
-CHECKPOINT = {"checkpoint": {"interval": 30.0}}
-JOBS: Mapping[str, Mapping[str, Any] | None] = {
-    "run": CHECKPOINT,
-    "film": {**CHECKPOINT, "video": None},
-    "resume": None,
-}
-"""What a job may be, and the outputs that it has in any case; one that goes on has those that it had."""
+JOBS = ("run", "film", "resume")
+"""What a job may be: a run, one with a film of it, or one that goes on."""
+
+OUTPUTS: Mapping[str, Any] = {"checkpoint": {"interval": 30.0}}
+"""What every run writes; one that goes on writes what it did before."""
 
 Command = tuple[str, int, str]
 """What to do, with which job, and a text: a config, or the name of the picture that is gone on with."""
@@ -88,7 +86,7 @@ class Worker:
     def work(self, what: str, job: int, text: str) -> None:
         """One run, from its config to its picture; whatever goes wrong is a message."""
         try:
-            Work(self, job, text, JOBS[what]).run()
+            Work(self, job, what, text).run()
         except (ClipigError, click.ClickException) as error:
             self.send("end", job=job, state="failed", message=str(error))
         except Exception as error:
@@ -99,9 +97,9 @@ class Worker:
 class Work:
     """One run that can be paused, changed and stopped between its epochs."""
 
-    def __init__(self, worker: Worker, job: int, text: str, outputs: Mapping[str, Any] | None) -> None:
-        self.worker, self.job, self.text, self.outputs = worker, job, text, outputs or JOBS["run"]
-        self.resumes = outputs is None
+    def __init__(self, worker: Worker, job: int, what: str, text: str) -> None:
+        self.worker, self.job, self.what, self.text = worker, job, what, text
+        self.outputs = {**OUTPUTS, "video": None} if what == "film" else OUTPUTS
         self.paused = False
         self.undos: list[tuple[str, Any, Any]] = []
         """Of each change: the config before it, its plan, and the state of the run."""
@@ -110,7 +108,7 @@ class Work:
         self.worker.send(event, job=self.job, **content)
 
     def run(self) -> None:
-        if self.resumes:
+        if self.what == "resume":
             return self.resume()
         plan = self.read(self.text)
         output = kit.Output.claim("./", name_of(plan), lambda path: files(plan, path))
