@@ -178,7 +178,7 @@ def _listed(key: str, group: str, members: Iterable[tuple[str, Mapping[str, Any]
 def _field(key: str, group: str, name: str, value: Any, path: tuple[str, ...] = (), given: bool = True) -> Field:
     declaration = value.declaration
     drawn = declaration.default is None and not given  # such as a seed
-    written = None if drawn else value.source
+    written = value.node.value if isinstance(value.node.value, str) else None if drawn else value.source
     shown = ", ".join(map(str, written)) if isinstance(written, list | tuple) else _text(written)
     name = name.replace("_", " ")
     return Field(key, group, name, declaration.param.doc, shown, control(value), _spot(value.node), path, given)
