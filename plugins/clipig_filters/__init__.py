@@ -11,6 +11,7 @@ def clipig_transforms() -> Mapping[str, str]:
         "blur": "clipig_filters.blur:blur",
         "border": "clipig_filters.border:border",
         "edge": "clipig_filters.edge:edge",
+        "mask": "clipig_filters.mask:mask",
         "periodic": "clipig_filters.periodic:periodic",
         "smooth": "clipig_filters.smooth:smooth",
         "unsharp": "clipig_filters.unsharp:unsharp",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.resources import files
@@ -17,13 +18,16 @@ from starlette.routing import Route
 from clipig_core import ClipigError
 from clipig_studio.check import Checker
 from clipig_studio.events import MAX_PAGES
-from clipig_studio.pictures import Pictures, opened, thumbnail
+from clipig_studio.form import fields, put
+from clipig_studio.pictures import FILMS, Picture, Pictures, film, keep_mask, opened, thumbnail
 from clipig_studio.session import Session
 
 if TYPE_CHECKING:
     from clipig_core.kit import Registry
 
 MAX_TEXT = 256_000
+MAX_VALUE = 10_000
+LAST_RUNS = 10
 STATIC = {"app.js": "text/javascript", "app.css": "text/css", "LICENSES.txt": "text/plain"}
 CONTROLS = ("pause", "go", "step", "stop", "undo")
 
@@ -39,12 +43,13 @@ class RefusalError(Exception):
 class Studio:
     """The endpoints."""
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
-        self.session = Session(folder)
+    def __init__(self, folder: Path, registry: Registry, read_only: bool = False) -> None:
+        self.session = Session(folder, read_only)
         self.pictures = Pictures(folder)
         self.checker = Checker(registry)
         static = files("clipig_studio") / "static"
         self.page = (static / "index.html").read_text("utf-8")
+        self.examples = self.checker.examples()
         self.static = {name: (static / name).read_bytes() for name in STATIC}
 
     def app(self) -> Starlette:
@@ -59,15 +64,20 @@ class Studio:
             "/pictures": self.listed,
             "/picture/{key}/thumbnail": self.thumbnail,
             "/picture/{key}/image": self.image,
+            "/picture/{key}/film": self.film,
             "/picture/{key}/config": self.config,
+            "/compare/{key}/{other}": self.compare,
         }
-        post = {
-            "/check": self.check,
+        post = {"/check": self.check, "/set": self.set, "/open": self.open}
+        changes = {
             "/run": self.run,
+            "/rerun": self.rerun,
             "/control": self.control,
             "/change": self.change,
-            "/open": self.open,
+            "/favourite": self.favourite,
+            "/mask": self.mask,
         }
+        post |= dict.fromkeys(changes, self.refuse) if self.session.read_only else changes
         routes = [Route(path, _answering(endpoint), methods=["GET"]) for path, endpoint in get.items()]
         routes += [Route(path, _answering(endpoint), methods=["POST"]) for path, endpoint in post.items()]
         return Starlette(routes=routes)
@@ -100,12 +110,22 @@ class Studio:
     async def templates(self, _: Request) -> Response:
         looks = [{"group": "Looks", **look} for look in self.checker.looks()]
         found = await asyncio.to_thread(self.pictures.configs)
-        here = [{"group": "This folder", "name": name, "text": text} for name, text in found.items()]
-        return JSONResponse([*looks, *here])
+        made = [one for one in await asyncio.to_thread(self.pictures.all) if one.config][:LAST_RUNS]
+        groups = {
+            "Examples": self.examples,
+            "Last runs": {one.path.stem: one.config for one in made},
+            "This folder": found,
+        }
+        others = [
+            {"group": group, "name": name, "text": text}
+            for group, named in groups.items()
+            for name, text in named.items()
+        ]
+        return JSONResponse([*looks, *others])
 
     async def listed(self, request: Request) -> Response:
-        word = request.query_params.get("word", "")[:100]
-        return JSONResponse(await asyncio.to_thread(self.pictures.listed, word))
+        word, liked = request.query_params.get("word", "")[:100], "favourites" in request.query_params
+        return JSONResponse(await asyncio.to_thread(self.pictures.listed, word, liked))
 
     async def thumbnail(self, request: Request) -> Response:
         return Response(await self._of_picture(request, thumbnail), media_type="image/webp")
@@ -116,21 +136,67 @@ class Studio:
     async def config(self, request: Request) -> Response:
         return JSONResponse({"text": await self._of_picture(request, lambda one: one.config)})
 
-    async def _of_picture(self, request: Request, what: Callable[[Any], Any]) -> Any:
+    async def film(self, request: Request) -> Response:
+        suffix, content = await self._of_picture(request, film)
+        return Response(content, media_type=FILMS[suffix])
+
+    async def compare(self, request: Request) -> Response:
+        texts = [await self._of_picture(request, lambda one: one.config, name) for name in ("key", "other")]
+        if not all(texts):
+            raise RefusalError("one of these pictures holds no config")
+        return JSONResponse({"differences": await self.checker.alone(self.checker.differences, *texts)})
+
+    async def _of_picture(self, request: Request, what: Callable[[Picture], Any], name: str = "key") -> Any:
+        return await self._with(request.path_params[name], what)
+
+    async def _with(self, key: str, what: Callable[[Picture], Any]) -> Any:
         try:
-            picture = await asyncio.to_thread(self.pictures.__getitem__, request.path_params["key"])
-            return await asyncio.to_thread(what, picture)
+            return await asyncio.to_thread(lambda: what(self.pictures[key]))
         except (LookupError, OSError):
             raise RefusalError("this picture is not there any more", 404) from None
 
     # What is done
 
     async def check(self, request: Request) -> Response:
-        return JSONResponse({"problems": await self.checker.problems(await text_of(request))})
+        text = await text_of(request)
+        return JSONResponse({"problems": await self.checker.problems(text), "fields": await self._fields(text)})
+
+    async def _fields(self, text: str) -> list[dict[str, Any]]:
+        with contextlib.suppress(ClipigError, ValueError):  # which are among the problems
+            return [one.told() for one in await self.checker.alone(fields, text, self.checker.registry)]
+        return []
+
+    async def set(self, request: Request) -> Response:
+        text, given = await text_of(request), await body_of(request)
+        key, value = (string_of(given, name, MAX_VALUE) for name in ("id", "value"))
+        return JSONResponse({"text": await self.checker.alone(put, text, key, value, self.checker.registry)})
 
     async def run(self, request: Request) -> Response:
         text = await text_of(request)
-        return JSONResponse({"job": self.session.enqueue(text, await self.checker.name(text)).id})
+        return JSONResponse({"job": self.session.enqueue("run", text, await self.checker.name(text)).id})
+
+    async def rerun(self, request: Request) -> Response:
+        """Make the film of a picture, by making it again, or go on with its run."""
+        given = await body_of(request)
+        kind, key = (string_of(given, name, 100) for name in ("kind", "id"))
+        picture: Picture = await self._with(key, lambda one: one)
+        if kind == "film":
+            await self.checker.name(picture.config)
+            text = picture.config
+        elif kind == "resume" and picture.resumable:
+            text = picture.path.name
+        else:
+            raise RefusalError("this run cannot be gone on with" if kind == "resume" else "'kind' is film or resume")
+        return JSONResponse({"job": self.session.enqueue(kind, text, picture.path.stem).id})
+
+    async def favourite(self, request: Request) -> Response:
+        given = await body_of(request)
+        name = await self._with(string_of(given, "id", 100), lambda one: one.path.name)
+        await asyncio.to_thread(self.pictures.favourites.mark, name, given.get("favourite") is True)
+        return JSONResponse({})
+
+    async def refuse(self, _: Request) -> Response:
+        raise RefusalError("this studio only shows: nothing can be run or changed in it", 403)
 
     async def control(self, request: Request) -> Response:
         given = await body_of(request)
@@ -147,9 +213,10 @@ class Studio:
         return JSONResponse({})
 
     async def open(self, request: Request) -> Response:
-        if request.headers["content-type"].lower() != "image/png":
-            raise RefusalError("a picture as PNG is expected", 415)
-        return JSONResponse({"text": await asyncio.to_thread(opened, await request.body())})
+        return JSONResponse({"text": await asyncio.to_thread(opened, await png_of(request))})
+
+    async def mask(self, request: Request) -> Response:
+        return JSONResponse({"file": await asyncio.to_thread(keep_mask, self.session.folder, await png_of(request))})
 
 
 async def body_of(request: Request) -> dict[str, Any]:
@@ -165,13 +232,25 @@ async def body_of(request: Request) -> dict[str, Any]:
     return given
 
 
+async def png_of(request: Request) -> bytes:
+    """The picture that was sent."""
+    if request.headers["content-type"].lower() != "image/png":
+        raise RefusalError("a picture as PNG is expected", 415)
+    return await request.body()
+
+
 async def text_of(request: Request) -> str:
     """The config that was sent."""
-    text = (await body_of(request)).get("text")
+    return string_of(await body_of(request), "text", MAX_TEXT)
+
+
+def string_of(given: dict[str, Any], name: str, longest: int) -> str:
+    """A text that was sent."""
+    text = given.get(name)
     if not isinstance(text, str):
-        raise RefusalError("'text' is the text of a config")
-    if len(text) > MAX_TEXT:
-        raise RefusalError(f"the config is longer than {MAX_TEXT:,} characters", 413)
+        raise RefusalError(f"'{name}' is a text")
+    if len(text) > longest:
+        raise RefusalError(f"'{name}' is longer than {longest:,} characters", 413)
     return text
 
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clipig_core import ClipigError, InputError, kit
 
 if TYPE_CHECKING:
     from clipig_core.kit import Plan, Registry
 
+T = TypeVar("T")
+
 NAME = "config.yaml"
 """How messages call what is in the editor."""
+
+UNTOLD = ("outputs", "verbose", "device")
+"""What says nothing about the picture."""
 
 MOST = 100
 """Problems that are told at once."""
@@ -42,28 +50,63 @@ class Checker:
         Raises:
             ClipigError: the config is wrong.
         """
+        return name_of(await self.alone(read, text, self.registry))
+
+    async def alone(self, what: Callable[..., T], *arguments: Any) -> T:
+        """What a function returns that may take a while."""
         async with self._alone:
-            return name_of(await asyncio.to_thread(read, text, self.registry))
+            return await asyncio.to_thread(what, *arguments)
 
     async def schema(self) -> dict[str, Any]:
         """The JSON Schema of configs with all plugins that are installed."""
-        async with self._alone:
-            if not self._schema:
-                self._schema = await asyncio.to_thread(kit.json_schema, self.registry)
+        if not self._schema:
+            self._schema = await self.alone(kit.json_schema, self.registry)
         return self._schema
+
+    def differences(self, before: str, after: str) -> list[dict[str, str]]:
+        """What differs between two configs when all defaults are filled in, as `clipig diff` has it.
+
+        Raises:
+            ClipigError: one of them is wrong.
+        """
+        one, other = (told(read(text, self.registry)) for text in (before, after))
+        found = [each for each in kit.differences(one, other) if each.path.partition(".")[0] not in UNTOLD]
+        return [{"path": each.path, "before": written(each.before), "after": written(each.after)} for each in found]
+
+    def examples(self) -> dict[str, str]:
+        """The examples of clipig that need no file beside them, by name."""
+        folder = files("clipig_studio") / "examples"
+        found = [one for one in folder.iterdir() if one.name.endswith(".yaml")] if folder.is_dir() else []
+        return {
+            one.name.removesuffix(".yaml"): one.read_text("utf-8") for one in sorted(found, key=lambda one: one.name)
+        }
 
     def looks(self) -> list[dict[str, str]]:
         """A config for each look."""
         return [{"name": name, "text": f"look: {name}\nvars:\n  text: fox\n"} for name in self.registry.names("look")]
 
 
-def read(text: str, registry: Registry) -> Plan:
-    """The plan of the config in a text. Loads torch.
+def read(text: str, registry: Registry, outputs: Mapping[str, Any] | None = None) -> Plan:
+    """The plan of the config in a text, with outputs that it has in any case. Loads torch.
 
     Raises:
         ClipigError: it is wrong.
     """
-    return kit.read([kit.read_yaml(text, NAME)], {}, registry)
+    node = kit.read_yaml(text, NAME)
+    plan = kit.read([node], {}, registry)
+    own = {use.component.name for use in plan.lists["outputs"]}
+    more = [{name: about} for name, about in (outputs or {}).items() if name not in own]
+    return kit.read([node, kit.Node.of({"outputs": more}, kit.Place("studio"))], {}, registry) if more else plan
+
+
+def told(plan: Plan) -> dict[str, Any]:
+    """Everything that a config says; a seed that is not given is none."""
+    return {**plan.dump(), **({} if plan.settings.given("seed") else {"seed": None})}
+
+
+def written(value: Any) -> str:
+    """A value on one line."""
+    return "(nothing)" if value is kit.ABSENT else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def name_of(plan: Plan) -> str:

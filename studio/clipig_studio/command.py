@@ -15,8 +15,9 @@ from clipig_core import RunError
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Where to listen; 0 takes a free one.")
 @click.option("--open/--no-open", "opens", default=True, help="Open the page in the browser.")
+@click.option("--read-only", is_flag=True, help="Show the pictures and their configs, and refuse all runs and changes.")
 @click.pass_context
-def studio(ctx: click.Context, folder: Path, port: int, opens: bool) -> None:
+def studio(ctx: click.Context, folder: Path, port: int, opens: bool, read_only: bool) -> None:
     """See pictures grow in the browser, and steer them.
 
     Pictures are those in FOLDER, by default the present one, and are saved there. Only this machine can reach the
@@ -26,8 +27,9 @@ def studio(ctx: click.Context, folder: Path, port: int, opens: bool) -> None:
     from clipig_studio.server import serve
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        serve(folder.resolve(), port, opens, ctx.find_object(Registry) or Registry())
+        if not read_only:
+            folder.mkdir(parents=True, exist_ok=True)
+        serve(folder.resolve(), port, opens, ctx.find_object(Registry) or Registry(), read_only)
     except OSError as error:
         raise RunError(f"the studio cannot start: {error.strerror or error}") from None
     sys.stdout.flush()

@@ -90,3 +90,27 @@ class Curve:
         self._count += 1
         if len(self.points) > self.most:
             self.points, self.stride = self.points[::2], 2 * self.stride
+
+
+class Moments:
+    """Some earlier pictures of a run, the first among them, as evenly apart as can be."""
+
+    def __init__(self, most: int = 24) -> None:
+        self.most, self.stride, self._count = most, 1, 0
+        self.frames: dict[str, bytes] = {}
+        """By their numbers as addresses have them."""
+        self._epochs: dict[str, int] = {}
+
+    def add(self, epoch: int, number: str, frame: bytes) -> bool:
+        """Take in a picture; whether it is kept for now."""
+        kept = self._count % self.stride == 0
+        self._count += 1
+        if kept:
+            self.frames[number], self._epochs[number] = frame, epoch
+        if len(self.frames) > self.most:
+            self.stride *= 2
+            self.frames = {one: self.frames[one] for one in [*self.frames][::2]}
+        return kept
+
+    def told(self) -> list[dict[str, Any]]:
+        return [{"epoch": self._epochs[number], "frame": int(number)} for number in self.frames]

@@ -31,8 +31,9 @@ class Server(uvicorn.Server):
         self.studio = studio
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self.studio.session.start()
-        self.studio.session.restore()
+        if not self.studio.session.read_only:
+            self.studio.session.start()
+            self.studio.session.restore()
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -41,7 +42,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(folder: Path, port: int, opens: bool, registry: Registry) -> None:
+def serve(folder: Path, port: int, opens: bool, registry: Registry, read_only: bool = False) -> None:
     """Serve until Ctrl-C.
 
     Raises:
@@ -50,7 +51,7 @@ def serve(folder: Path, port: int, opens: bool, registry: Registry) -> None:
     os.chdir(folder)  # where relative files of a config are looked for
     with socket.create_server((HOST, port), backlog=100) as listening:
         port = listening.getsockname()[1]
-        studio = Studio(folder, registry)
+        studio = Studio(folder, registry, read_only)
         guard = Guard(studio.app(), frozenset({f"{HOST}:{port}", f"localhost:{port}"}), port)
         address = f"http://{HOST}:{port}/?token={guard.ticket}"
         click.echo(address)

@@ -16,9 +16,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from clipig_studio.events import Curve, Events
+from clipig_studio.events import Curve, Events, Moments
 from clipig_studio.queue import Queue
-from clipig_studio.worker import main
+from clipig_studio.worker import JOBS, main
 
 MAX_WAITING = 100
 MAX_JOBS = 300
@@ -34,6 +34,8 @@ class Job:
     """A config that waits, runs or is done."""
 
     id: int
+    kind: str
+    """One of `JOBS`: what the process is told to do."""
     name: str
     text: str
     state: str = "waiting"
@@ -48,20 +50,26 @@ class Job:
     """How many changes can be undone."""
     frame: int = 0
     """The number of its newest picture."""
+    moments: Moments = field(default_factory=Moments)
+
+    @property
+    def shown(self) -> str:
+        """Its config, or that of the picture that it goes on with, once it has been read."""
+        return "" if self.kind == "resume" and not self.picture else self.text
 
     def summary(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("id", "name", "state", "message", "picture")}
+        return {name: getattr(self, name) for name in ("id", "kind", "name", "state", "message", "picture")}
 
     def detail(self) -> dict[str, Any]:
-        known = {"text": self.text, "step": self.step, "changes": self.changes, "undo": self.undo, "frame": self.frame}
-        return {**self.summary(), **known, "points": self.curve.points}
+        known = {"text": self.shown, "step": self.step, "changes": self.changes, "undo": self.undo, "frame": self.frame}
+        return {**self.summary(), **known, "points": self.curve.points, "moments": self.moments.told()}
 
 
 class Session:
     """All that pages look at and act upon. Everything but the reading of the pipe happens in the event loop."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, read_only: bool = False) -> None:
+        self.folder, self.read_only = folder, read_only
         self.events = Events(self.snapshot)
         self.jobs: dict[int, Job] = {}
         self.job: Job | None = None
@@ -80,6 +88,7 @@ class Session:
     def snapshot(self) -> dict[str, Any]:
         return {
             "folder": self.folder.name,
+            "readOnly": self.read_only,
             "jobs": self.summaries(),
             "job": self.job.detail() if self.job else None,
             "log": list(self.log),
@@ -90,8 +99,10 @@ class Session:
 
     def frame(self, number: str) -> bytes:
         """A frame by its number, the newest one if it is not there any more; empty if it never was."""
+        if self.job and number in self.job.moments.frames:
+            return self.job.moments.frames[number]
         newest = next(reversed(self.frames), "")
-        old = number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest or 0)
+        old = number.isascii() and number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest or 0)
         return self.frames.get(newest if old and number not in self.frames else number, b"")
 
     @property
@@ -100,15 +111,15 @@ class Session:
 
     # What pages ask for
 
-    def enqueue(self, text: str, name: str) -> Job:
-        """Let a config run, as soon as those before it are done.
+    def enqueue(self, kind: str, text: str, name: str) -> Job:
+        """Let a config run, or go on with a picture, as soon as those before it are done.
 
         Raises:
             ValueError: too many wait.
         """
         if sum(job.state == "waiting" for job in self.jobs.values()) >= MAX_WAITING:
             raise ValueError(f"{MAX_WAITING} runs are waiting already")
-        job = self._wait(name, text)
+        job = self._wait(kind, name, text)
         while len(self.jobs) > MAX_JOBS:
             self.jobs.pop(next(one.id for one in self.jobs.values() if one.state in ENDED and one is not self.job))
         self._next()
@@ -117,12 +128,13 @@ class Session:
 
     def restore(self) -> None:
         """Take up what waited when the studio ended last time."""
-        for name, text in self._queue.read():
-            self._wait(name, text)
+        for kind, name, text in self._queue.read():
+            if kind in JOBS:
+                self._wait(kind, name, text)
         self._next()
 
-    def _wait(self, name: str, text: str) -> Job:
-        job = Job(next(self._ids), name, text)
+    def _wait(self, kind: str, name: str, text: str) -> Job:
+        job = Job(next(self._ids), kind, name, text)
         self.jobs[job.id] = job
         return job
 
@@ -181,7 +193,7 @@ class Session:
                 self._connection.send((what, job.id, text))
 
     def _keep(self) -> None:
-        self._queue.write([(job.name, job.text) for job in self.jobs.values() if job.state == "waiting"])
+        self._queue.write([(job.kind, job.name, job.text) for job in self.jobs.values() if job.state == "waiting"])
 
     def _next(self) -> None:
         """Begin the next job if none runs."""
@@ -192,11 +204,11 @@ class Session:
         if not self._process:
             self.start()
         if self.job:
-            self.job.curve = Curve()
+            self.job.curve, self.job.moments = Curve(), Moments()
         self.job, waiting.state = waiting, "loading"
         self._keep()
         self.log.clear()
-        self._tell("run", waiting, waiting.text)
+        self._tell(waiting.kind, waiting, waiting.text)
         self.events.publish("job", waiting.detail())
 
     def lost(self, process: multiprocessing.process.BaseProcess) -> None:
@@ -231,8 +243,9 @@ class Session:
         if job and job is self.job:
             getattr(self, f"on_{event}")(job, **message)
 
-    def on_begin(self, job: Job, picture: str) -> None:
-        job.picture = picture
+    def on_begin(self, job: Job, picture: str, text: str) -> None:
+        job.picture, job.text = picture, text
+        self._tell_changes(job)
         self.events.publish("jobs", self.summaries())
 
     def on_state(self, job: Job, state: str) -> None:
@@ -247,13 +260,19 @@ class Session:
             finite = {name: value if math.isfinite(value) else None for name, value in values.items()}  # as JSON has it
             job.curve.add(numbers["epoch"], finite)
             job.step = {**numbers, "values": finite}
+            if job.moments.add(numbers["epoch"], str(job.frame), frame):
+                self.events.publish("moments", {"job": job.id, "moments": job.moments.told()})
         self.events.publish("step", {"job": job.id, "frame": job.frame, **({"step": job.step} if numbers else {})})
 
     def on_changed(self, job: Job, epoch: int, text: str, note: str, undo: int) -> None:
         job.changes.append({"epoch": epoch, "before": job.text, "text": text, "note": note})
         del job.changes[:-50]
         job.text, job.undo = text, undo
-        self.events.publish("changed", {"job": job.id, "changes": job.changes, "text": text, "undo": undo})
+        self._tell_changes(job)
+
+    def _tell_changes(self, job: Job) -> None:
+        known = {"job": job.id, "changes": job.changes, "text": job.text, "undo": job.undo}
+        self.events.publish("changed", known)
 
     def on_refused(self, job: Job, message: str) -> None:
         self.events.publish("refused", {"job": job.id, "message": message})

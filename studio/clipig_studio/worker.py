@@ -15,16 +15,26 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
+
+import click
 
 from clipig_core import ClipigError, kit
 from clipig_studio.check import name_of, read
 
 MAX_UNDO = 10
 
+JOBS = ("run", "film", "resume")
+"""What a job may be: a run, one with a film of it, or one that goes on."""
+
+OUTPUTS: Mapping[str, Any] = {"checkpoint": {"interval": 30.0}}
+"""What every run writes; one that goes on writes what it did before."""
+
 Command = tuple[str, int, str]
-"""What to do, with which job, and a text, such as a config."""
+"""What to do, with which job, and a text: a config, or the name of the picture that is gone on with."""
 
 Message = dict[str, Any]
 
@@ -70,14 +80,14 @@ class Worker:
             what, job, text = self.inbox.get()
             if what == "quit":
                 return
-            if what == "run":
-                self.work(job, text)
+            if what in JOBS:
+                self.work(what, job, text)
 
-    def work(self, job: int, text: str) -> None:
+    def work(self, what: str, job: int, text: str) -> None:
         """One run, from its config to its picture; whatever goes wrong is a message."""
         try:
-            Work(self, job, text).run()
-        except ClipigError as error:
+            Work(self, job, what, text).run()
+        except (ClipigError, click.ClickException) as error:
             self.send("end", job=job, state="failed", message=str(error))
         except Exception as error:
             logging.getLogger("clipig").exception("the studio failed")
@@ -87,8 +97,9 @@ class Worker:
 class Work:
     """One run that can be paused, changed and stopped between its epochs."""
 
-    def __init__(self, worker: Worker, job: int, text: str) -> None:
-        self.worker, self.job, self.text = worker, job, text
+    def __init__(self, worker: Worker, job: int, what: str, text: str) -> None:
+        self.worker, self.job, self.what, self.text = worker, job, what, text
+        self.outputs = {**OUTPUTS, "video": None} if what == "film" else OUTPUTS
         self.paused = False
         self.undos: list[tuple[str, Any, Any]] = []
         """Of each change: the config before it, its plan, and the state of the run."""
@@ -97,15 +108,39 @@ class Work:
         self.worker.send(event, job=self.job, **content)
 
     def run(self) -> None:
+        if self.what == "resume":
+            return self.resume()
+        plan = self.read(self.text)
+        output = kit.Output.claim("./", name_of(plan), lambda path: files(plan, path))
+        return self.paint(plan, output)
+
+    def read(self, text: str) -> kit.Plan:
+        return read(text, self.worker.registry, self.outputs)
+
+    def resume(self) -> None:
+        """Go on with the picture whose name is the text, by the command that does so elsewhere."""
+        command = self.worker.registry.find("command", "resume").loaded
+        with command.make_context("resume", ["--", self.text], obj=self.worker.registry) as context:
+            context.meta["clipig.go_on"] = self.go_on
+            command.invoke(context)
+
+    def go_on(self, plan: kit.Plan, before: kit.Plan, image: Path, begin: Callable[[kit.Run], None]) -> bool:
+        """What `clipig resume` calls when it has read the checkpoint."""
+        self.text = kit.as_yaml(plan)
+        base = image.with_suffix("")
+        self.paint(plan, kit.Output.again(image, files(before, base), files(plan, base)), begin)
+        return True
+
+    def paint(self, plan: kit.Plan, output: kit.Output, begin: Callable[[kit.Run], None] = lambda _: None) -> None:
+        """Make the picture, seen by everybody."""
         from clipig_studio.view import View
 
-        plan = read(self.text, self.worker.registry)
-        output = kit.Output.claim("./", name_of(plan))
-        self.send("begin", picture=output.image.name)
+        self.send("begin", picture=output.image.name, text=self.text)
         picture = kit.PictureFile(output, plan.settings.fixed.snapshot_interval)
         try:
             others = kit.outputs(plan, output.image.with_suffix(""))
             self.current = kit.Run(plan)
+            begin(self.current)
             self.view = View(self.send)
             self.send("state", state="running")
             result = kit.execute(self.current, [self.view, picture, *others], self.between)
@@ -155,7 +190,7 @@ class Work:
     def change(self, text: str) -> None:
         """Go on with another config."""
         before = (self.text, self.current.plan, copy.deepcopy(self.current.state_dict()))
-        lost = self.current.change(read(text, self.worker.registry))
+        lost = self.current.change(self.read(text))
         self.text, self.undos = text, [*self.undos, before][-MAX_UNDO:]
         self._changed("; ".join(lost))
 
@@ -172,6 +207,11 @@ class Work:
         self.send("changed", epoch=self.current.epoch, text=self.text, note=note, undo=len(self.undos))
         self.view.picture(self.current.image)
         self.view.restart()
+
+
+def files(plan: kit.Plan, base: Path) -> list[Path]:
+    """What the outputs of a config write beside a picture, whose path without ending is given."""
+    return [Path(file) for output in kit.outputs(plan, base) for file in getattr(output, "files", ())]
 
 
 class _Forward(logging.Handler):

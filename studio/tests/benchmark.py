@@ -60,6 +60,11 @@ def memory(pid: int) -> float:
     return int(found[1]) / 1000
 
 
+def newest(folder: Path) -> float:
+    """When the last picture was written."""
+    return max(path.stat().st_mtime for path in folder.glob("*.png"))
+
+
 def heap(page: Any) -> float:
     """Megabytes of the page's scripts, after their garbage is gone."""
     session = page.context.new_cdp_session(page)
@@ -81,9 +86,10 @@ def main() -> None:
         studio.cookie = "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
         studio.wait(studio.run(LOOK.format(epochs=5)), "done", seconds=600)
         begun = time.monotonic()
-        studio.run(LOOK.format(epochs=5))
+        studio.run(LOOK.format(epochs=5).replace("snapshot_interval: 0", "snapshot_interval: 1000"))
         page.locator("canvas[data-frame]").wait_for()
         print(f"from Run to the first picture in the page: {time.monotonic() - begun:.2f} s")
+        print(f"behind the snapshot of the first epoch: {time.time() - newest(folder):.2f} s")
         before = (memory(studio.process.pid), heap(page))
         studio.wait(studio.run(FAST.format(epochs=LONG)), "done", seconds=6000)
         after = (memory(studio.process.pid), heap(page))

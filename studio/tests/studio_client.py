@@ -47,9 +47,9 @@ class Answer:
 class Studio:
     """A process with `clipig studio`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "clipig", "studio", str(folder), "--no-open"]
+        command = [sys.executable, "-m", "clipig", "studio", str(folder), "--no-open", *options]
         env = {**os.environ, "HOME": str(folder.parent)}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, env=env)
         assert self.process.stdout
@@ -141,8 +141,8 @@ class Studio:
 
 
 @contextlib.contextmanager
-def started(folder: Path) -> Iterator[Studio]:
-    studio = Studio(folder)
+def started(folder: Path, *options: str) -> Iterator[Studio]:
+    studio = Studio(folder, *options)
     try:
         yield studio
     finally:

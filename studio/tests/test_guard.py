@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image, PngImagePlugin
 from studio_client import Studio, config, started
 
 from clipig_studio import server
+from clipig_studio.queue import Queue
 
 EVIL = "http://evil.example"
 
@@ -100,12 +102,12 @@ def test_another_origin_is_refused(studio: Studio, method: str, origin: str) -> 
 
 
 def test_a_write_says_where_it_comes_from_once(studio: Studio) -> None:
-    body = json.dumps({"text": config()}).encode()
+    body, before = json.dumps({"text": config()}).encode(), studio.snapshot()["jobs"]
     assert studio.ask("POST", "/run", body=body, origin=None).status == 403
     assert studio.ask("POST", "/run", body=body, origin=[f"http://{studio.host}", EVIL]).status == 403
     assert studio.ask("POST", "/run", body=body, sec_fetch_site="cross-site").status == 403
     assert studio.ask("GET", "/events", sec_fetch_site="same-site").status == 403
-    assert studio.snapshot()["jobs"] == []
+    assert studio.snapshot()["jobs"] == before
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "NONSENSE"])
@@ -160,6 +162,9 @@ def test_only_post_has_a_body(studio: Studio) -> None:
         "/picture/..%2f..%2fetc%2fpasswd/image",
         "/picture/../../etc/passwd",
         "/picture/fox.png/image",
+        "/picture/fox.webp/film",
+        "/compare/..%2ffox/fox",
+        "/compare/fox.png/fox.png",
         "/frame/../../x.webp",
         "/frame/-1.webp",
         "/frame/%D9%A1.webp",
@@ -195,12 +200,80 @@ def test_no_name_becomes_a_path(studio: Studio, path: str) -> None:
         ("/control", b'{"what": ["stop"], "job": 1}', 422),
         ("/change", json.dumps({"text": config(), "job": 12345}).encode(), 409),
         ("/open", b"{}", 415),
+        ("/set", json.dumps({"text": config(), "id": "epochs"}).encode(), 422),
+        ("/set", json.dumps({"text": config(), "id": "../x", "value": "3"}).encode(), 422),
+        ("/set", json.dumps({"text": config(), "id": "epochs", "value": "x" * 20_000}).encode(), 413),
+        ("/rerun", b'{"kind": "film"}', 422),
+        ("/rerun", b'{"kind": "run", "id": "../fox"}', 404),
+        ("/rerun", b'{"kind": "film", "id": "../../etc/passwd"}', 404),
+        ("/rerun", b'{"kind": "resume", "id": ["x"]}', 422),
+        ("/mask", b"{}", 415),
+        ("/favourite", b'{"id": "../../etc/passwd", "favourite": true}', 404),
+        ("/favourite", b'{"id": 3, "favourite": true}', 422),
     ],
 )
 def test_a_refusal_is_a_sentence(studio: Studio, path: str, body: bytes, status: int) -> None:
     answer = studio.ask("POST", path, body=body)
     assert answer.status == status
     assert len(answer.json["message"]) > 10
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio that only shows a picture of somebody."""
+    folder = tmp_path_factory.mktemp("shown")
+    (folder / "fox.png").write_bytes(png(clipig=config()))
+    (folder / "fox.checkpoint").write_bytes(b"x")
+    with started(folder, "--read-only") as studio:
+        studio.login()
+        yield studio
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/run", {"text": config()}),
+        ("/control", {"what": "stop", "job": 1}),
+        ("/change", {"text": config(), "job": 1}),
+        ("/rerun", {"kind": "film", "id": "{id}"}),
+        ("/rerun", {"kind": "resume", "id": "{id}"}),
+        ("/favourite", {"id": "{id}", "favourite": True}),
+        ("/favourite", {}),
+        ("/mask", {}),
+    ],
+)
+def test_what_only_shows_refuses_every_change(shown: Studio, path: str, content: dict[str, Any]) -> None:
+    [listed] = shown.ask("GET", "/pictures").json
+    before = {one: one.read_bytes() for one in shown.folder.iterdir()}
+    given = {name: listed["id"] if value == "{id}" else value for name, value in content.items()}
+    answer = shown.post(path, **given)
+    assert (answer.status, answer.json["message"]) == (
+        403,
+        "this studio only shows: nothing can be run or changed in it",
+    )
+    assert {one: one.read_bytes() for one in shown.folder.iterdir()} == before
+    assert shown.snapshot()["jobs"] == []
+
+
+def test_what_only_shows_shows_everything(shown: Studio) -> None:
+    [listed] = shown.ask("GET", "/pictures").json
+    assert shown.ask("GET", f"/picture/{listed['id']}/config").json == {"text": config()}
+    assert shown.ask("GET", f"/picture/{listed['id']}/image").status == 200
+    assert shown.post("/check", text=config()).json["problems"] == []
+    assert shown.snapshot()["readOnly"] is True
+
+
+def test_what_only_shows_does_not_take_up_what_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    waiting = [("run", "fox", config())]
+    Queue(folder).write(waiting)
+    with started(folder, "--read-only") as studio:
+        studio.login()
+        assert studio.snapshot()["jobs"] == []
+        assert studio.end() == 0
+    assert Queue(folder).read() == waiting
 
 
 def png(**texts: str) -> bytes:
@@ -233,6 +306,15 @@ def test_a_picture_gives_its_config_and_nothing_else_does(studio: Studio) -> Non
         status, answer = opened(content)
         assert status == 422
         assert answer["message"].startswith("this picture")
+
+
+def test_a_mask_is_a_small_picture(studio: Studio) -> None:
+    for content in (b"", b"GIF89a", png()[:30], bomb()):
+        answer = studio.ask("POST", "/mask", body=content, content_type="image/png")
+        assert (answer.status, answer.json["message"][:24]) == (422, "this mask cannot be read")
+    assert not (studio.folder / "masks").exists()
+    answer = studio.ask("POST", "/mask", body=png(clipig="x"), content_type="image/png")
+    assert list((studio.folder / "masks").iterdir()) == [studio.folder / answer.json["file"]]
 
 
 def test_answers_say_what_they_may_do_in_a_browser(studio: Studio) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Pages
+from PIL import Image
 from playwright.sync_api import expect
 from studio_client import Studio, config, started
 
@@ -19,6 +20,13 @@ PICTURES = os.environ.get("STUDIO_PICTURES")
 """Where screenshots go that the documentation shows; nowhere if it is not set."""
 
 LOOK = "object" if PICTURES else "emoji"
+
+
+def fine(text: str) -> str:
+    """A config whose picture is to be looked at, if somebody wants screenshots."""
+    return (
+        text.replace("resolution: 32", "resolution: 96").replace("batch_size: 2", "batch_size: 8") if PICTURES else text
+    )
 
 
 def write(page: Any, text: str) -> None:
@@ -205,10 +213,128 @@ def test_the_gallery_opens_configs_and_is_searched(studio: Studio, pages: Pages)
     shown = page.locator(".gallery li")
     expect(shown).to_have_count(1)
     expect(shown.locator("img")).to_have_js_property("complete", True)
-    shown.get_by_role("button").click()
+    shown.locator(".card").click()
     expect(page.locator(".cm-content")).to_contain_text("peach")
     page.get_by_role("searchbox").fill("no such word")
-    expect(page.locator(".gallery .empty")).to_have_text("No picture has this word.")
+    expect(page.locator(".gallery .empty")).to_have_text("There is no such picture.")
+
+
+def test_two_pictures_side_by_side(studio: Studio, pages: Pages) -> None:
+    for text in (
+        config("cherry", epochs=130 if PICTURES else 30),
+        config("red cherry", epochs=160 if PICTURES else 60),
+    ):
+        studio.wait(studio.run(fine(text)), "done")
+    page = pages.open(studio)
+    button(page, "Compare cherry").click()
+    expect(page.locator(".comparison")).to_contain_text("Choose another one")
+    button(page, "Compare red-cherry").click()
+    rows = page.locator(".comparison tbody tr")
+    expect(rows).to_have_text([re.compile(r"epochs\d+60"), 'targets.0.features.0.text"cherry""red cherry"'])
+    expect(page.locator(".comparison img")).to_have_count(2)
+    shoot(page, "compare")
+    button(page, "Close").click()
+    expect(page.locator(".comparison")).to_have_count(0)
+
+
+def test_favourites_are_kept(studio: Studio, pages: Pages) -> None:
+    for word in ("melon", "onion"):
+        studio.wait(studio.run(config(word, epochs=2)), "done")
+    page = pages.open(studio)
+    button(page, "melon is a favourite").click()
+    expect(button(page, "melon is a favourite")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    button(page, "Favourites").click()
+    expect(page.locator(".gallery .card")).to_have_text(["melon"])
+    button(page, "melon is a favourite").click()
+    expect(page.locator(".gallery .empty")).to_have_text("There is no such picture.")
+
+
+def test_before_and_now_share_a_picture(studio: Studio, pages: Pages) -> None:
+    page = pages.open(studio)
+    write(page, fine(config("banana", epochs=400)))
+    page.keyboard.press("Control+Enter")
+    expect(state(page)).to_have_text("done")
+    button(page, "Before").click()
+    divider = page.get_by_role("slider", name="Before and now")
+    halves = []
+    for key in ("End", "Home"):
+        divider.press(key)
+        halves.append(page.evaluate("document.querySelector('canvas').toDataURL()"))
+    assert halves[0] != halves[1]
+    moment = page.get_by_role("slider", name="Earlier picture")
+    expect(moment).to_have_attribute("aria-valuetext", "after epoch 1")
+    moment.press("ArrowRight")
+    expect(moment).not_to_have_attribute("aria-valuetext", "after epoch 1")
+    for _ in range(10):
+        divider.press("PageUp")
+    shoot(page, "before")
+
+
+def test_a_mask_is_painted_and_holds_its_target(studio: Studio, pages: Pages) -> None:
+    page = pages.open(studio)
+    write(page, fine(config("cat", epochs=90_000)))
+    page.keyboard.press("Control+Enter")
+    page.locator("canvas[data-frame]").wait_for()
+    if PICTURES:
+        studio.until(150)
+    button(page, "Mask").click()
+    box = page.locator("canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.4)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6, steps=5)
+    page.mouse.up()
+    page.get_by_role("group", name="Picture", exact=True).press("ArrowRight")
+    page.keyboard.press("Space")
+    shoot(page, "mask")
+    button(page, "Give it to the target").click()
+    expect(page.locator(".cm-content")).to_contain_text('- mask: "masks/')
+    expect(page.locator(".problems button")).to_have_count(0)
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+Shift+Enter")
+    expect(page.locator(".timeline li")).to_have_count(1)
+    stop(page)
+    [path] = (studio.folder / "masks").glob("*.png")
+    with Image.open(path) as image:
+        assert image.getextrema() == (0, 255)
+        assert 255 * 0.01 < sum(image.resize((1, 1), Image.Resampling.BOX).getdata()) < 255 * 0.5
+
+
+def test_a_film_at_a_click(studio: Studio, pages: Pages) -> None:
+    studio.wait(studio.run(config("carrot", epochs=10)), "done")
+    page = pages.open(studio)
+    button(page, "Make a film of carrot").click()
+    link = page.get_by_role("link", name="The film of carrot-1")
+    link.wait_for()
+    with page.expect_popup() as opened:
+        link.click()
+    opened.value.locator("img").wait_for()
+
+
+def test_a_run_that_was_stopped_goes_on(studio: Studio, pages: Pages) -> None:
+    page = pages.open(studio)
+    write(page, config("potato", epochs=3000))
+    page.keyboard.press("Control+Enter")
+    page.locator("canvas[data-frame]").wait_for()
+    stop(page)
+    epoch = int(page.locator(".controls progress").get_attribute("value") or 0)
+    button(page, "Go on with this run").click()
+    expect(state(page)).to_have_text("done")
+    assert epoch < 3000
+    expect(page.locator(".controls p").first).to_contain_text("epoch 3000 of 3000")
+    expect(button(page, "Go on with this run")).to_have_count(0)
+
+
+def test_a_studio_that_only_shows_says_so(tmp_path: Path, pages: Pages) -> None:
+    with started(tmp_path, "--read-only") as studio:
+        studio.login()
+        page = pages.open(studio)
+        expect(page.locator(".folder")).to_contain_text("nothing can be changed")
+        expect(button(page, "Run")).to_be_disabled()
+        page.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".notice")).to_contain_text("this studio only shows")
+    pages.complaints.clear()  # the browser logs the answer
 
 
 def test_three_runs_wait_for_each_other(studio: Studio, pages: Pages) -> None:
@@ -230,6 +356,48 @@ def test_a_look_is_a_template(studio: Studio, pages: Pages) -> None:
     page.get_by_label("Start from").select_option("object")
     expect(page.locator(".cm-content")).to_contain_text("look: object")
     expect(page.locator(".problems button")).to_have_count(0)
+
+
+def test_examples_and_the_last_runs_are_templates(studio: Studio, pages: Pages) -> None:
+    studio.wait(studio.run(config("broccoli", epochs=2)), "done")
+    page = pages.open(studio)
+    page.get_by_label("Start from").select_option("hamburger")
+    expect(page.locator(".cm-content")).to_contain_text("hamburger")
+    page.get_by_label("Start from").select_option("broccoli")
+    expect(page.locator(".cm-content")).to_contain_text("text: broccoli")
+
+
+def test_the_form_changes_the_text_and_nothing_else(studio: Studio, pages: Pages) -> None:
+    page = pages.open(studio)
+    text = config("fox").replace("epochs: 20", "epochs: 20  # few")
+    write(page, text + "finish:\n  - stretch: .6\n    border: {size: 2, color: red}\n")
+    page.locator("summary", has_text="Form").click()
+    epochs = page.get_by_label("epochs", exact=True)
+    expect(epochs).to_have_value("20")
+    epochs.fill("35")
+    epochs.press("Enter")
+    expect(page.locator(".cm-content")).to_contain_text("epochs: 35  # few")
+    slider = page.get_by_role("slider", name="stretch strength")
+    expect(slider).to_have_attribute("max", "1")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator(".cm-content")).to_contain_text("stretch: 0.65")
+    expect(page.locator(".about")).to_contain_text("makes it full")
+    expect(page.get_by_label("border color")).to_have_value("#ff0000")
+    page.get_by_label("border color").fill("#00ff00")
+    expect(page.locator(".cm-content")).to_contain_text('color: "#00ff00"')
+    shoot(page, "form")
+    page.locator("summary", has_text="What stays").click()
+    page.get_by_label("canvas", exact=True).select_option("natural")
+    expect(page.locator(".cm-content")).to_contain_text("canvas: natural")
+    page.get_by_role("switch", name="metadata").press("Space")
+    expect(page.locator(".cm-content")).to_contain_text("metadata: false")
+    expect(page.locator(".problems button")).to_have_count(0)
+    page.locator(".cm-content").click()
+    page.keyboard.press("Control+z")
+    expect(page.locator(".cm-content")).not_to_contain_text("metadata")
+    expect(page.get_by_role("switch", name="metadata")).to_be_checked()
 
 
 @pytest.mark.parametrize(
@@ -273,6 +441,11 @@ def test_a_phone_shows_everything(studio: Studio, pages: Pages) -> None:
     page.locator("canvas[data-frame]").wait_for()
     button(page, "Tiles").tap()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("summary", has_text="Form").tap()
+    page.locator("summary", has_text="What stays").tap()
+    page.get_by_label("learnrate", exact=True).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("summary", has_text="Form").tap()
     page.locator(".run").scroll_into_view_if_needed()
     shoot(page, "phone")
     button(page, "Stop").tap()
@@ -284,10 +457,10 @@ def test_the_keyboard_reaches_everything(studio: Studio, pages: Pages) -> None:
     page.locator(".cm-content").click()
     page.keyboard.press("Escape")
     names = set()
-    for _ in range(12):
+    for _ in range(40):
         page.keyboard.press("Tab")
         names.add(page.evaluate("document.activeElement.textContent || document.activeElement.type"))
-    assert {"Fit", "1:1", "Tiles", "search"} <= names
+    assert {"Form", "Fit", "1:1", "Tiles", "Before", "Mask", "Favourites", "search"} <= names
 
 
 CONTRAST = """() => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 from studio_client import Studio, config, started
 
-from clipig_studio.events import Curve, encode
+from clipig_studio.events import Curve, Moments, encode
+from clipig_studio.favourites import Favourites
 from clipig_studio.session import Job, Session
 
 
@@ -48,7 +50,7 @@ def test_messages_are_those_of_the_command_line_with_their_places(studio: Studio
     found = studio.post("/check", text=config("x").replace("noise", "nois") + "epocs: 3\n").json["problems"]
     assert [(one["line"], one["column"]) for one in found] == [(10, 9), (11, 1)]
     assert [one["message"].partition(" (")[2] for one in found] == ["did you mean 'noise'?)", "did you mean 'epochs'?)"]
-    assert studio.post("/check", text=config()).json == {"problems": []}
+    assert studio.post("/check", text=config()).json["problems"] == []
     assert studio.post("/check", text="a: [").json["problems"][0]["message"].startswith("not valid YAML")
 
 
@@ -57,8 +59,10 @@ def test_the_schema_and_the_looks_are_those_that_are_installed(studio: Studio) -
     templates = studio.ask("GET", "/templates").json
     looks = [one for one in templates if one["group"] == "Looks"]
     assert "object" in [one["name"] for one in looks]
-    for look in looks:
-        assert studio.post("/check", text=look["text"]).json == {"problems": []}
+    examples = [one for one in templates if one["group"] == "Examples"]
+    assert {"hamburger", "collage"} <= {one["name"] for one in examples}
+    for look in [*looks, *examples]:
+        assert studio.post("/check", text=look["text"]).json["problems"] == []
 
 
 def test_three_wait_for_each_other_and_one_is_taken_out(studio: Studio) -> None:
@@ -160,7 +164,145 @@ def test_ctrl_c_ends_it_and_the_picture_is_there(tmp_path: Path) -> None:
         with Image.open(tmp_path / "fox.png") as image:
             made = next(line for line in image.info["clipig"].splitlines() if "epochs" in line)
         assert int(made.split(", ")[1].split()[0]) >= epoch
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["fox.png", "fox.yaml"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["fox.checkpoint", "fox.png", "fox.yaml"]
+
+
+def test_a_run_that_was_interrupted_goes_on(tmp_path: Path) -> None:
+    with started(tmp_path) as studio:
+        studio.login()
+        studio.run(config("fox", epochs=400))
+        epoch = studio.until(20)["step"]["epoch"]
+        assert studio.end() == 0
+    with started(tmp_path) as studio:
+        studio.login()
+        [listed] = studio.ask("GET", "/pictures").json
+        assert (listed["name"], listed["resumable"]) == ("fox", True)
+        job = studio.post("/rerun", kind="resume", id=listed["id"]).json["job"]
+        assert studio.wait(job, "done")["picture"] == "fox.png"
+        detail = studio.snapshot()["job"]
+        assert detail["points"][0]["epoch"] > epoch
+        assert "text: fox" in detail["text"]
+        [listed] = studio.ask("GET", "/pictures").json
+        assert not listed["resumable"]
+        refused = studio.post("/rerun", kind="resume", id=listed["id"])
+        assert (refused.status, refused.json["message"]) == (422, "this run cannot be gone on with")
+    with Image.open(tmp_path / "fox.png") as image:
+        assert "400 epochs" in image.info["clipig"]
+    assert sorted(path.name for path in tmp_path.glob("fox*")) == ["fox.png", "fox.yaml"]
+
+
+def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+    with started(tmp_path) as studio:
+        studio.login()
+        text = config("fox", epochs=400) + "outputs: [checkpoint: {interval: 5}]\nsnapshot_interval: 5\n"
+        first = studio.run(text)
+        studio.until(30)
+        os.kill(studio.worker, signal.SIGKILL)
+        studio.wait(first, "failed")
+        [listed] = studio.ask("GET", "/pictures").json
+        studio.wait(studio.post("/rerun", kind="resume", id=listed["id"]).json["job"], "done")
+    with Image.open(tmp_path / "fox.png") as image:
+        assert "400 epochs" in image.info["clipig"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", b"\xff" * 100, (2**60).to_bytes(8, "little")])
+def test_a_checkpoint_that_was_tampered_with_is_a_message(studio: Studio, content: bytes) -> None:
+    job = studio.run(config("tomato", epochs=2))
+    name = studio.wait(job, "done")["picture"]
+    path = studio.folder / name
+    before = path.read_bytes()
+    path.with_suffix(".checkpoint").write_bytes(content)
+    [listed] = [one for one in studio.ask("GET", "/pictures").json if one["name"] == path.stem]
+    failed = studio.wait(studio.post("/rerun", kind="resume", id=listed["id"]).json["job"], "failed")
+    assert "is not a whole checkpoint" in failed["message"]
+    assert path.read_bytes() == before
+    path.with_suffix(".checkpoint").unlink()
+
+
+def test_a_film_is_made_of_a_picture(studio: Studio) -> None:
+    studio.wait(studio.run(config("crab", epochs=12)), "done")
+    [listed] = [one for one in studio.ask("GET", "/pictures").json if one["name"] == "crab"]
+    assert not listed["film"]
+    assert studio.ask("GET", f"/picture/{listed['id']}/film").status == 404
+    job = studio.post("/rerun", kind="film", id=listed["id"]).json["job"]
+    assert studio.wait(job, "done")["picture"] == "crab-1.png"
+    [again] = [one for one in studio.ask("GET", "/pictures").json if one["name"] == "crab-1"]
+    film = studio.ask("GET", f"/picture/{again['id']}/film")
+    assert (film.status, film.headers["content-type"]) == (200, "image/webp")
+    with Image.open(io.BytesIO(film.body)) as moving, Image.open(studio.folder / "crab.png") as one:
+        assert getattr(moving, "n_frames", 1) == 13
+        with Image.open(studio.folder / "crab-1.png") as other:
+            assert one.tobytes() == other.tobytes()
+
+
+def test_favourites_survive_the_studio(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Image.new("RGB", (2, 2)).save(tmp_path / f"{name}.png")
+    with started(tmp_path) as studio:
+        studio.login()
+        keys = {one["name"]: one["id"] for one in studio.ask("GET", "/pictures").json}
+        assert studio.post("/favourite", id=keys["b"], favourite=True).status == 200
+        assert [one["name"] for one in studio.ask("GET", "/pictures?favourites").json] == ["b"]
+        assert studio.post("/favourite", id="nothing", favourite=True).status == 404
+        assert studio.end() == 0
+    with started(tmp_path) as studio:
+        studio.login()
+        assert [one["name"] for one in studio.ask("GET", "/pictures?favourites").json] == ["b"]
+        studio.post("/favourite", id=keys["b"], favourite=False)
+        assert studio.ask("GET", "/pictures?favourites").json == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b'[["x"], {}]', b"[" * 100_000, b'"a"', b"\xff", b"[1e999]"])
+def test_favourites_that_were_tampered_with_are_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".favourites.json").write_bytes(content)
+    favourites = Favourites(tmp_path)
+    favourites.mark("fox.png", wanted=True)
+    assert "fox.png" in Favourites(tmp_path).names
+
+
+def test_favourites_do_not_follow_a_link(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text('["x"]')
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / ".favourites.json").symlink_to(secret)
+    favourites = Favourites(folder)
+    assert favourites.names == set()
+    favourites.mark("fox.png", wanted=True)
+    assert secret.read_text() == '["x"]'
+
+
+def test_two_pictures_are_compared_by_what_their_configs_mean(studio: Studio) -> None:
+    for text in (config("kiwi", epochs=2), config("kiwi", epochs=3) + "learnrate: 1.0\n"):
+        studio.wait(studio.run(text), "done")
+    one, other = (
+        next(each["id"] for each in studio.ask("GET", "/pictures").json if each["name"] == name)
+        for name in ("kiwi", "kiwi-1")
+    )
+    found = studio.ask("GET", f"/compare/{one}/{other}").json["differences"]
+    assert found == [{"path": "epochs", "before": "2", "after": "3"}]
+    assert studio.ask("GET", f"/compare/{one}/{one}").json == {"differences": []}
+    assert studio.ask("GET", f"/compare/{one}/nothing").status == 404
+
+
+def test_earlier_pictures_stay_and_are_few(studio: Studio) -> None:
+    job = studio.run(config("toad", epochs=100_000))
+    studio.until(200)
+    detail = studio.snapshot()["job"]
+    assert detail["moments"][0]["epoch"] == 1
+    first = studio.ask("GET", f"/frame/{detail['moments'][0]['frame']}.webp")
+    newest = studio.ask("GET", f"/frame/{detail['frame']}.webp")
+    assert first.body[:4] == newest.body[:4] == b"RIFF"
+    assert first.body != newest.body
+    studio.post("/control", what="stop", job=job)
+    studio.wait(job, "stopped")
+    moments = Moments(most=10)
+    for epoch in range(1, 1000):
+        moments.add(epoch, str(epoch), b"")
+    epochs = [one["epoch"] for one in moments.told()]
+    assert epochs[0] == 1
+    assert len(epochs) <= 10
+    assert {later - sooner for sooner, later in itertools.pairwise(epochs)} == {moments.stride}
 
 
 def test_what_waits_survives_the_studio(tmp_path: Path) -> None:
@@ -210,7 +352,7 @@ def test_a_link_in_the_folder_is_no_picture(studio: Studio, tmp_path: Path) -> N
 
 def test_numbers_that_are_not_finite_reach_pages_as_none(tmp_path: Path) -> None:
     session = Session(tmp_path)
-    session.job = session.jobs[1] = Job(1, "x", "")
+    session.job = session.jobs[1] = Job(1, "run", "x", "")
     values = {"loss": float("nan"), "x": float("inf"), "y": 1.0}
     session.receive({"event": "step", "job": 1, "frame": b"", "epoch": 1, "values": values})
     encode("snapshot", session.snapshot())

@@ -99,7 +99,7 @@ def test_all_built_in_plugins_are_listed(tmp_path: Path) -> None:
     assert [
         line
         for line in lines
-        if re.fullmatch(r"  filters +transform +blur, border, edge, periodic, smooth, unsharp", line)
+        if re.fullmatch(r"  filters +transform +blur, border, edge, mask, periodic, smooth, unsharp", line)
     ]
     assert [
         line for line in lines if re.fullmatch(r"  looks +look +clip, emoji, landscape, object, poster, texture", line)

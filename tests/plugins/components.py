@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from clipig_core.extension.registry import Component, Registry
+from clipig_core.imaging.images import ImageFile
 
 Arguments = dict[str, Any]
 
@@ -40,6 +42,7 @@ TRANSFORMS: dict[str, Arguments] = {
     "jitter": {},
     "less_purple": {"amount": 0.8},
     "less_tint": {},
+    "mask": {"image": ImageFile(Path(__file__).parents[2] / "examples" / "boat.png")},
     "mean": {"mean": LEVELS},
     "mul": {"color": (0.5, 1.5, -0.2)},
     "noise": {"std": (0.1, 0.2, 0.3)},
@@ -94,7 +97,7 @@ FOR_ANY_SIZE: dict[str, Arguments] = {
 }
 """In place of those above, where these do not fit into a single pixel."""
 
-STEPS: dict[str, Arguments] = {"quantize": {"differentiable": False}}
+STEPS: dict[str, Arguments] = {name: {"differentiable": False} for name in ("mask", "quantize")}
 
 REGISTRY = Registry()
 

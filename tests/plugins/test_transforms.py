@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from torch import Tensor
 
 from clipig_core import InputError
 from clipig_core.errors import Place
+from clipig_core.imaging.images import ImageFile
 from clipig_core.language.nodes import Node
 from tests.plugins.components import TRANSFORMS, apply, apply_transform, built_in, find, images
 
@@ -134,6 +138,18 @@ def test_border_covers_the_outermost_pixels(width: int, height: int, x: int, y: 
     assert torch.equal(drawn[inner], pixels[inner])
     left = pixels[inner].numel()
     assert (drawn < 0).sum() == pixels.numel() - left
+
+
+def test_a_mask_lets_gradients_through_where_it_is_white(tmp_path: Path) -> None:
+    pixels = np.array([[255, 0], [128, 0]], dtype=np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "mask.png")
+    picture = images(2, 4, 6).requires_grad_()
+    seen = apply_transform("mask", picture, image=ImageFile(tmp_path / "mask.png"))
+    assert torch.equal(seen, picture)
+    (gradient,) = torch.autograd.grad(seen.sum(), picture)
+    assert gradient[:, :, 0, 0].eq(1).all()
+    assert gradient[:, :, :, 5].eq(0).all()
+    assert torch.allclose(gradient[:, :, 3, 0], torch.tensor(128 / 255), atol=0.1)
 
 
 def test_repeat() -> None:

@@ -15,7 +15,7 @@ import {
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { Language, type Schema } from "./schema";
-import { type Problem, change, check, checking, get, isOver, job, problems, run } from "./state";
+import { type Problem, change, check, checking, fields, get, isOver, job, problems, run } from "./state";
 
 const DRAFT = "clipig-draft";
 const FIRST = "look: emoji\nvars:\n  text: fox\n";
@@ -38,6 +38,17 @@ export function setText(next: string) {
   view.focus();
 }
 
+/** Writes what differs, and leaves the cursor where it is. */
+export function writeText(next: string) {
+  const now = text();
+  const shorter = Math.min(now.length, next.length);
+  let start = 0;
+  while (start < shorter && now[start] === next[start]) start++;
+  let end = 0;
+  while (end < shorter - start && now.at(-1 - end) === next.at(-1 - end)) end++;
+  view.dispatch({ changes: { from: start, to: now.length - end, insert: next.slice(start, next.length - end) } });
+}
+
 export function runText() {
   forceLinting(view);
   void run(text());
@@ -58,12 +69,13 @@ function diagnostic(doc: Text, problem: Problem): Diagnostic {
 async function diagnostics(editor: EditorView): Promise<Diagnostic[]> {
   const { doc } = editor.state;
   const slow = setTimeout(() => (checking.value = true), 500);
-  const found = await check(doc.toString()).catch(() => []);
+  const found = await check(doc.toString()).catch(() => ({ problems: [], fields: [] }));
   clearTimeout(slow);
   checking.value = false;
   if (!editor.state.doc.eq(doc)) return [];
-  problems.value = found;
-  return found.map((problem) => diagnostic(doc, problem));
+  problems.value = found.problems;
+  fields.value = found.fields;
+  return found.problems.map((problem) => diagnostic(doc, problem));
 }
 
 /** Puts the cursor where a problem is. */

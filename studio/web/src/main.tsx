@@ -5,9 +5,11 @@ import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Curves } from "./curves";
 import { openEditor } from "./editor";
-import { Controls, EditorBar, Gallery, Log, Problems, Queue, Timeline, open } from "./panels";
+import { Form } from "./form";
+import { Gallery } from "./gallery";
+import { Controls, EditorBar, Log, Problems, Queue, Timeline, open } from "./panels";
 import { LivePicture } from "./picture";
-import { type Template, connect, connection, folder, get, notice, openFile, templates } from "./state";
+import { connect, connection, folder, notice, openFile, readOnly } from "./state";
 
 const LOST = {
   opening: "",
@@ -28,7 +30,10 @@ function Page() {
     <>
       <header class="top">
         <h1>clipig studio</h1>
-        <span class="folder">{folder}</span>
+        <span class="folder">
+          {folder}
+          {readOnly.value && " · only shown, nothing can be changed"}
+        </span>
         <p role="status" class="notice" hidden={!message}>
           {message}
         </p>
@@ -38,6 +43,7 @@ function Page() {
           <EditorBar />
           <Editor />
           <Problems />
+          <Form />
           <p class="hint">
             Ctrl+Enter runs, Ctrl+Shift+Enter applies to the run, Ctrl+Space completes. Drop a picture that clipig made to
             open its config.
@@ -66,4 +72,3 @@ addEventListener("drop", (event) => {
 
 render(<Page />, document.body);
 connect();
-void get<Template[]>("/templates").then((found) => (templates.value = found), () => undefined);

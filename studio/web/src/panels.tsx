@@ -12,12 +12,11 @@ import {
   jobs,
   log,
   openFile,
-  openPicture,
   pictures,
   problems,
-  refresh,
+  readOnly,
+  rerun,
   templates,
-  word,
 } from "./state";
 
 const STATES: Record<Summary["state"], string> = {
@@ -29,6 +28,8 @@ const STATES: Record<Summary["state"], string> = {
   stopped: "stopped",
   failed: "failed",
 };
+
+const KINDS: Record<Summary["kind"], string> = { run: "", film: ", as a film", resume: ", gone on with" };
 
 function duration(seconds: number): string {
   if (seconds < 90) return `${Math.ceil(seconds)} s`;
@@ -71,10 +72,10 @@ export function EditorBar() {
         <input type="file" accept=".png,.yaml,.yml" onChange={file} />
       </label>
       <span class="space" />
-      <button type="button" onClick={applyText} disabled={isOver(job.value)} title="Ctrl+Shift+Enter">
+      <button type="button" onClick={applyText} disabled={readOnly.value || isOver(job.value)} title="Ctrl+Shift+Enter">
         Apply
       </button>
-      <button type="button" class="main" onClick={runText} title="Ctrl+Enter">
+      <button type="button" class="main" onClick={runText} disabled={readOnly.value} title="Ctrl+Enter">
         Run
       </button>
     </div>
@@ -102,6 +103,7 @@ export function Controls() {
   const over = isOver(now);
   const { epoch, epochs, left } = now.step;
   const paused = now.state === "paused";
+  const kept = over && pictures.value.find((one) => one.resumable && `${one.name}.png` === now.picture);
   return (
     <div class="controls">
       <progress value={epoch ?? 0} max={epochs ?? 1} aria-label="Epochs" />
@@ -122,6 +124,11 @@ export function Controls() {
             Stop
           </button>
         </div>
+      )}
+      {kept && !readOnly.value && (
+        <button type="button" onClick={() => rerun("resume", kept.id)}>
+          Go on with this run
+        </button>
       )}
       {now.message && <p class="problem">{now.message}</p>}
     </div>
@@ -180,7 +187,7 @@ export function Queue() {
       <ol>
         {shown.map((one) => (
           <li>
-            <span class="name">{one.name}</span> <span data-state={one.state}>{STATES[one.state]}</span>
+            <span class="name">{one.name + KINDS[one.kind]}</span> <span data-state={one.state}>{STATES[one.state]}</span>
             {one.state === "waiting" && (
               <button type="button" aria-label={`Take ${one.name} out of the queue`} onClick={() => control("stop", one.id)}>
                 Cancel
@@ -202,40 +209,6 @@ export function Log() {
       <ul role="log" tabIndex={0}>
         {log.value.map((line) => (
           <li>{line.message}</li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-export function Gallery() {
-  const search = (event: Event) => {
-    word.value = (event.currentTarget as HTMLInputElement).value;
-    void refresh();
-  };
-  return (
-    <section class="gallery">
-      <header>
-        <h2>Pictures</h2>
-        <input type="search" aria-label="Search pictures by a word of their name or config" placeholder="Search" value={word} onInput={search} />
-      </header>
-      {pictures.value.length === 0 && <p class="empty">{word.value ? "No picture has this word." : "There are no pictures yet."}</p>}
-      <ul>
-        {pictures.value.map((picture) => (
-          <li key={picture.id}>
-            <button
-              type="button"
-              disabled={!picture.made}
-              title={picture.made ? "Open its config" : "It holds no config"}
-              onClick={() => open(openPicture(picture.id))}
-            >
-              <img src={`/picture/${picture.id}/thumbnail?${picture.time}`} alt="" loading="lazy" width={picture.size[0]} height={picture.size[1]} />
-              <span>{picture.name}</span>
-            </button>
-            <a href={`/picture/${picture.id}/image`} target="_blank" rel="noreferrer" aria-label={`${picture.name} in full size`}>
-              {picture.size[0]} × {picture.size[1]}
-            </a>
-          </li>
         ))}
       </ul>
     </section>

@@ -15,6 +15,7 @@ export interface Point {
 }
 export interface Summary {
   id: number;
+  kind: "run" | "film" | "resume";
   state: "waiting" | "loading" | "running" | "paused" | "done" | "stopped" | "failed";
   name: string;
   message: string;
@@ -26,6 +27,11 @@ export interface Change {
   text: string;
   note: string;
 }
+/** An earlier picture of a run. */
+export interface Moment {
+  epoch: number;
+  frame: number;
+}
 export interface Job extends Summary {
   text: string;
   step: Partial<Step>;
@@ -33,6 +39,7 @@ export interface Job extends Summary {
   changes: Change[];
   undo: number;
   frame: number;
+  moments: Moment[];
 }
 export interface Line {
   message: string;
@@ -43,12 +50,38 @@ export interface Problem {
   column: number;
   message: string;
 }
+/** A value of the config, and how it is entered. */
+export interface Field {
+  id: string;
+  group: string;
+  name: string;
+  doc: string;
+  value: string;
+  given: boolean;
+  control: {
+    type: "text" | "number" | "range" | "choice" | "switch" | "color" | "mask";
+    options?: string[];
+    word?: boolean;
+    color?: string;
+    min?: number;
+    max?: number;
+    step?: number | "any";
+  };
+}
 export interface Picture {
   id: string;
   name: string;
   time: number;
   size: [number, number];
   made: boolean;
+  film: boolean;
+  resumable: boolean;
+  favourite: boolean;
+}
+export interface Difference {
+  path: string;
+  before: string;
+  after: string;
 }
 export interface Template {
   group: string;
@@ -62,10 +95,16 @@ export const job = signal<Job | null>(null);
 export const log = signal<Line[]>([]);
 export const pictures = signal<Picture[]>([]);
 export const word = signal("");
+export const onlyFavourites = signal(false);
+/** The pictures that are looked at side by side, by their ids. */
+export const compared = signal<string[]>([]);
+/** Whether this studio only shows. */
+export const readOnly = signal(false);
 export const templates = signal<Template[]>([]);
 export const connection = signal<"opening" | "open" | "lost" | "refused">("opening");
 export const notice = signal("");
 export const problems = signal<Problem[]>([]);
+export const fields = signal<Field[]>([]);
 /** Whether a check takes long, as the first one does, which loads the plugins. */
 export const checking = signal(false);
 
@@ -91,6 +130,9 @@ export const get = <T>(path: string) => ask<T>(path);
 export const post = <T>(path: string, content: unknown) =>
   ask<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content) });
 
+export const postPng = <T>(path: string, body: Blob) =>
+  ask<T>(path, { method: "POST", headers: { "content-type": "image/png" }, body });
+
 /** Does something, and tells what went wrong. */
 export async function attempt<T>(what: Promise<T>): Promise<T | undefined> {
   try {
@@ -103,10 +145,19 @@ export async function attempt<T>(what: Promise<T>): Promise<T | undefined> {
   }
 }
 
-export const check = async (text: string) => (await post<{ problems: Problem[] }>("/check", { text })).problems;
+export const check = (text: string) => post<{ problems: Problem[]; fields: Field[] }>("/check", { text });
 export const run = (text: string) => attempt(post("/run", { text }));
 export const change = (text: string) => attempt(post("/change", { text, job: job.value?.id }));
 export const control = (what: string, id = job.value?.id) => attempt(post("/control", { what, job: id }));
+
+export const rerun = (kind: "film" | "resume", id: string) => attempt(post("/rerun", { kind, id }));
+export const differences = (one: string, other: string) =>
+  attempt(get<{ differences: Difference[] }>(`/compare/${one}/${other}`));
+
+export async function setFavourite(id: string, favourite: boolean) {
+  await attempt(post("/favourite", { id, favourite }));
+  await refresh();
+}
 
 export async function openPicture(id: string): Promise<string | undefined> {
   return (await attempt(get<{ text: string }>(`/picture/${id}/config`)))?.text;
@@ -115,22 +166,28 @@ export async function openPicture(id: string): Promise<string | undefined> {
 /** The config of a file: of a picture that clipig made, or the file itself. */
 export async function openFile(file: File): Promise<string | undefined> {
   if (/\.ya?ml$/i.test(file.name)) return attempt(file.text());
-  const headers = { "content-type": "image/png" };
-  return (await attempt(ask<{ text: string }>("/open", { method: "POST", headers, body: file })))?.text;
+  return (await attempt(postPng<{ text: string }>("/open", file)))?.text;
 }
 
 export async function refresh() {
-  const found = await get<Picture[]>(`/pictures?word=${encodeURIComponent(word.value)}`).catch(() => null);
+  const liked = onlyFavourites.value ? "&favourites" : "";
+  const found = await get<Picture[]>(`/pictures?word=${encodeURIComponent(word.value)}${liked}`).catch(() => null);
   if (found) pictures.value = found;
+}
+
+async function refreshTemplates() {
+  const found = await get<Template[]>("/templates").catch(() => null);
+  if (found) templates.value = found;
 }
 
 // Events
 
 interface Events {
-  snapshot: { folder: string; jobs: Summary[]; job: Job | null; log: Line[] };
+  snapshot: { folder: string; readOnly: boolean; jobs: Summary[]; job: Job | null; log: Line[] };
   jobs: Summary[];
   job: Job;
   step: { job: number; frame: number; step?: Step };
+  moments: { job: number; moments: Moment[] };
   log: Line;
   changed: { job: number; text: string; changes: Change[]; undo: number };
   refused: { job: number; message: string };
@@ -158,11 +215,13 @@ function added(points: Point[], step: Step): Point[] {
 const handlers: { [Name in keyof Events]: (content: Events[Name]) => void } = {
   snapshot(content) {
     folder.value = content.folder;
+    readOnly.value = content.readOnly;
     jobs.value = content.jobs;
     follow(content.job);
     log.value = content.log;
     connection.value = "open";
     void refresh();
+    void refreshTemplates();
   },
   jobs(content) {
     const over = (list: Summary[]) => list.filter(isOver).length;
@@ -170,7 +229,9 @@ const handlers: { [Name in keyof Events]: (content: Events[Name]) => void } = {
     jobs.value = content;
     const mine = content.find((one) => one.id === job.value?.id);
     if (job.value && mine) job.value = { ...job.value, ...mine };
-    if (ended) void refresh();
+    if (!ended) return;
+    void refresh();
+    void refreshTemplates();
   },
   job: follow,
   step(content) {
@@ -178,6 +239,9 @@ const handlers: { [Name in keyof Events]: (content: Events[Name]) => void } = {
     if (mine?.id !== content.job) return;
     const { step } = content;
     job.value = { ...mine, frame: content.frame, ...(step && { step, points: added(mine.points, step) }) };
+  },
+  moments(content) {
+    if (job.value?.id === content.job) job.value = { ...job.value, moments: content.moments };
   },
   log(content) {
     log.value = [...log.value, content].slice(-200);
