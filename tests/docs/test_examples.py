@@ -69,7 +69,7 @@ def test_the_gallery_shows_it(example: Path) -> None:
 
 def test_the_sweep_has_a_job_for_each_word() -> None:
     folder = ROOT / "examples" / "sweep"
-    order = Order.read([str(folder / "words.yaml")], None, (), (), None, Registry())
+    order = Order.read([str(folder / "words.yaml")], {}, (), (), None, Registry())
     words = (folder / "words.txt").read_text("utf-8").splitlines()
     assert len(words) == 20
     assert [job.name for job in order.jobs()] == [word.replace(" ", "-") for word in words]
