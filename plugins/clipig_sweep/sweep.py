@@ -140,7 +140,9 @@ class Order:
         chosen = read_yaml(launcher, "--launcher") if launcher else None
         if section and isinstance(section.value, dict):
             chosen = chosen or section.value.get("launcher")
-        stem = Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(settings.get("look") or "") or "clipig"
+        stem = (
+            Path(configs[-1]).stem if configs and configs[-1] != "-" else slug(settings.get("look") or "") or "clipig"
+        )
         use = choice("launcher", chosen or Node("local", Place("clipig sweep")), registry)
         return cls(seeded(Document(document.node)), grids(section, axes), stem, use, registry)
 
