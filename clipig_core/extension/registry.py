@@ -17,7 +17,7 @@ from typing import Any
 
 import pluggy
 
-from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, unknown
+from clipig_core.errors import ClipigError, InputError, Place, PluginError, Problem, nearest
 from clipig_core.extension import hooks
 from clipig_core.extension.guard import surroundings_kept
 from clipig_core.extension.kinds import (
@@ -333,7 +333,10 @@ class Registry:
         built_in = [component for component in found if component.plugin.built_in]
         found = built_in or found
         if not found:
-            raise LookupError(unknown(kind, name, self.names(kind)) + self.suspects())
+            hint = nearest(name, self.names(kind))
+            if not hint.startswith("did you mean"):
+                hint = _not_installed(name) or hint
+            raise LookupError(str(Problem(f"unknown {kind} '{name}'", hint=hint)) + self.suspects())
         if len(found) > 1:
             picks = ", ".join(f"'{c.plugin.distribution}/{c.name}'" for c in found)
             raise LookupError(f"{kind} '{name}' is provided more than once; write one of {picks}")
@@ -540,3 +543,15 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ClipigError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _not_installed(name: str) -> str:
+    """What to do for the name of a component that is written as `distribution/name`, if that is what is missing."""
+    distribution, slash, _ = name.partition("/")
+    if not slash or not re.fullmatch(r"[A-Za-z0-9][\w.-]*", distribution, re.ASCII):
+        return ""
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return f"the distribution '{distribution}' is not installed: pip install {distribution}"
+    return ""

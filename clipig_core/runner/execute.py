@@ -143,4 +143,5 @@ class _Followers:
                 self.failures.append(error)
                 self.observers = [other for other in self.observers if other is not observer]
                 if not isinstance(error, ClipigError):
-                    log.error("%s failed and is left out: %r", type(observer).__name__, error)
+                    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                    log.error("%s failed and is left out: %s", type(observer).__name__, reason)

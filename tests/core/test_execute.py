@@ -70,7 +70,7 @@ def test_an_observer_that_fails_is_left_out(failing: str, told: int, caplog: pyt
     assert len(before.told) == len(after.told) == 8
     assert [repr(error) for error in result.failures] == ["ValueError('no ink')"]
     assert result.error is None
-    assert [record.message for record in caplog.records] == ["Notes failed and is left out: ValueError('no ink')"]
+    assert [record.message for record in caplog.records] == ["Notes failed and is left out: ValueError: no ink"]
     assert torch.equal(result.image, execute(run_of(FEATURE, LinearEncoder(AXES))).image)
 
 

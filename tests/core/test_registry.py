@@ -183,6 +183,8 @@ def test_two_third_parties_with_one_name(make: Make) -> None:
     assert registry.find("transform", "bolt/swirl").function() == "bolt"
     with pytest.raises(LookupError, match="unknown transform 'other/swirl'"):
         registry.find("transform", "other/swirl")
+    with pytest.raises(LookupError, match=r"\(the distribution 'other' is not installed: pip install other\)"):
+        registry.find("transform", "other/old_paper")
 
 
 def test_a_third_party_cannot_replace_a_built_in(make: Make) -> None:
