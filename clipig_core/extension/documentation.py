@@ -51,7 +51,7 @@ def named_with(component: Component, registry: Registry) -> dict[str, Declaratio
     return registry.named_values()
 
 
-def parameter(declaration: Declaration) -> dict[str, Any]:
+def parameter(declaration: Declaration) -> dict[str, object]:
     """What is declared of one parameter, for JSON."""
     return {
         "name": declaration.name,
@@ -69,7 +69,7 @@ def parameter(declaration: Declaration) -> dict[str, Any]:
     }
 
 
-def plain(default: Any) -> Any:
+def plain(default: object) -> object:
     """A default as JSON has it."""
     if isinstance(default, tuple):
         return tuple(map(plain, default))
@@ -175,7 +175,7 @@ def type_in_words(parameter: dict[str, Any]) -> str:
     return ", ".join(filter(None, [parameter["type"], bounds, default]))
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A value as one would write it in YAML, also inside of brackets."""
     if isinstance(value, tuple):
         return " ".join(map(written, value))
@@ -218,7 +218,7 @@ def example_value(component: Component) -> str:
     return f"{{{', '.join(f'{name}: {value}' for name, value in values.items())}}}" if values else ""
 
 
-def _allowed(declaration: Declaration) -> Any:
+def _allowed(declaration: Declaration) -> object:
     """A value for a parameter that has no default."""
     bounds, plain_one = declaration.param, declaration.type.example()
     above = None if bounds.above is None else math.floor(bounds.above) + 1

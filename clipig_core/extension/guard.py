@@ -39,7 +39,7 @@ def surroundings_kept(who: Callable[[], str]) -> Iterator[None]:
             _change_back(before, who)
 
 
-def _surroundings() -> tuple[Any, ...]:
+def _surroundings() -> tuple[object, ...]:
     try:
         folder = os.getcwd()  # noqa: PTH109 - a third of the time
     except OSError:  # it was deleted
@@ -57,7 +57,7 @@ def _surroundings() -> tuple[Any, ...]:
     )
 
 
-def _change_back(before: tuple[Any, ...], who: Callable[[], str]) -> None:
+def _change_back(before: tuple[object, ...], who: Callable[[], str]) -> None:
     after = _surroundings()
     if len(after) > len(before):  # torch was imported inside
         before = (*before, True, sys.modules["torch"].float32, after[-1])

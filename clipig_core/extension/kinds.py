@@ -167,7 +167,7 @@ class Kind:
 
     # Its components
 
-    def load(self, target: str) -> Any:
+    def load(self, target: str) -> object:
         """The component behind a target. Imports it, and raises what that raises."""
         loaded = attribute(target)
         if not inspect.isroutine(loaded):
@@ -220,11 +220,11 @@ class Kind:
         returned = inspect.get_annotations(loaded, eval_str=True).get("return")
         return Resized in getattr(returned, "__metadata__", ())
 
-    def describe(self, loaded: Any) -> str:
+    def describe(self, loaded: object) -> str:
         """The documentation of a component."""
         return inspect.getdoc(loaded) or ""
 
-    def problems(self, made: Any) -> list[str]:
+    def problems(self, made: object) -> list[str]:
         """What that which a component returned lacks."""
         return [name for name in self.returns if not hasattr(made, name)]
 
@@ -264,13 +264,13 @@ class ResourceKind(Kind):
         except (ImportError, OSError, ValueError):
             return ""
 
-    def is_random(self, _loaded: Any) -> bool:
+    def is_random(self, _loaded: object) -> bool:
         return False
 
-    def resizes(self, _loaded: Any) -> bool:
+    def resizes(self, _loaded: object) -> bool:
         return False
 
-    def describe(self, loaded: Any) -> str:
+    def describe(self, loaded: object) -> str:
         found = re.match(r"(?:#.*\n)*", str(loaded))
         return re.sub(r"^# ?", "", found[0] if found else "", flags=re.MULTILINE).strip()
 
@@ -300,10 +300,10 @@ class CommandKind(Kind):
             raise TypeError(f"'{target}' is not a click command")
         return loaded
 
-    def is_random(self, _loaded: Any) -> bool:
+    def is_random(self, _loaded: object) -> bool:
         return False
 
-    def resizes(self, _loaded: Any) -> bool:
+    def resizes(self, _loaded: object) -> bool:
         return False
 
     def describe(self, loaded: Any) -> str:

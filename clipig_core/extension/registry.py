@@ -54,7 +54,7 @@ class Component:
     plugin: Plugin
     alias_of: str = ""
     """The name of which this is another."""
-    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict, repr=False)
     """The functions of plugins that expressions in its parameters may call."""
 
     @property
@@ -100,7 +100,7 @@ class Component:
         Raises:
             PluginError: it cannot be imported.
         """
-        function: Callable[..., Any] = self.loaded
+        function: Callable[..., object] = self.loaded
         return function
 
     @cached_property
@@ -254,7 +254,7 @@ class Registry:
         for plugin in self.plugins:
             for component in plugin.components:
                 self._components.setdefault((component.kind, component.name), []).append(component)
-        self.functions: dict[str, Callable[..., Any]] = {}
+        self.functions: dict[str, Callable[..., object]] = {}
         self._share_functions()
 
     @contextmanager
@@ -298,7 +298,7 @@ class Registry:
             for component in plugin.components:
                 component.functions = self.functions
 
-    def add(self, kind: str, function: Callable[..., Any]) -> str:
+    def add(self, kind: str, function: Callable[..., object]) -> str:
         """Take in a function of this program as a component; returns its name, which configs then know.
 
         Raises:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class ImageFile(File):
 class _Pictures(Files):
     name = "path or URL of an image"
 
-    def finish(self, item: Any, param: Param) -> ImageFile:
+    def finish(self, item: object, param: Param) -> ImageFile:
         del param
         return ImageFile(item)
 

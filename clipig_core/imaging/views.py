@@ -101,7 +101,7 @@ def lazy(transform: Callable[Concatenate[Views, P], Views]) -> Callable[Concaten
     """Makes a transform of `Views` one that anybody can call with a tensor, too, and then gets a tensor."""
 
     @functools.wraps(transform)
-    def either(images: Any, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def either(images: Any, *args: P.args, **kwargs: P.kwargs) -> object:
         views = transform(Pixels(images) if isinstance(images, Tensor) else images, *args, **kwargs)
         if not isinstance(views, Views):
             raise TypeError(f"a lazy transform returns Views, not {type(views).__name__}")
@@ -111,7 +111,7 @@ def lazy(transform: Callable[Concatenate[Views, P], Views]) -> Callable[Concaten
     return cast(Callable[Concatenate[Tensor, P], Tensor], either)
 
 
-def is_lazy(transform: Callable[..., Any]) -> bool:
+def is_lazy(transform: Callable[..., object]) -> bool:
     """Whether it takes and returns `Views`."""
     return getattr(transform, "lazy", False)
 

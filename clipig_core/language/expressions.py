@@ -44,7 +44,7 @@ NAMES = frozenset(CONSTANTS).union(*VARIABLES.values())
 """What a single word may mean."""
 
 
-Functions = Mapping[str, Callable[..., Any]]
+Functions = Mapping[str, Callable[..., object]]
 NONE: Functions = {}
 
 
@@ -82,7 +82,7 @@ _MATH |= {name: _bounded(_MATH[name]) for name in ("factorial", "comb", "perm")}
 _MATH |= {name: _wholes(_MATH[name]) for name in ("gcd", "lcm", "isqrt")}
 _MATH["ldexp"] = lambda x, exponent: math.ldexp(x, _whole(exponent))
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., object]] = {
     **_MATH,
     "abs": abs,
     "min": min,
@@ -93,7 +93,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "bool": bool,
 }
 
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+_BINARY: dict[type[ast.operator], Callable[[object, object], object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -102,12 +102,12 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+_UNARY: dict[type[ast.unaryop], Callable[[Any], object]] = {
     ast.UAdd: operator.pos,
     ast.USub: operator.neg,
     ast.Not: operator.not_,
 }
-_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], object]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -145,7 +145,7 @@ class Deferred:
         """Whether it is the same in every epoch."""
         return not self.names and not self.random
 
-    def __call__(self, variables: Mapping[str, Any], rng: Random) -> Any:
+    def __call__(self, variables: Mapping[str, object], rng: Random) -> object:
         """The value for these variables."""
         raise NotImplementedError
 
@@ -170,7 +170,7 @@ class Expression(Deferred):
         called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         self.random = bool(called & RANDOM)
 
-    def __call__(self, variables: Mapping[str, Any], rng: Random) -> Any:
+    def __call__(self, variables: Mapping[str, object], rng: Random) -> Any:
         """The value: a number, a bool, or a list, tuple or dict of floats and bools.
 
         A number is an int if it comes from whole numbers alone (`10 * 30`, `10 if width > 100 else 20`), or from a
@@ -279,7 +279,7 @@ class _Walker:
 
     def __init__(self, variables: Mapping[str, Any], rng: Random, functions: Functions) -> None:
         self.variables, self.others = variables, functions
-        self.functions: dict[str, Callable[..., Any]] = {
+        self.functions: dict[str, Callable[..., object]] = {
             "random": rng.random,
             "uniform": rng.uniform,
             "gauss": rng.gauss,
@@ -306,7 +306,7 @@ class _Walker:
             return name in _WHOLE_FUNCTIONS or (name == "round" and one)
         return False
 
-    def visit(self, node: ast.expr) -> Any:
+    def visit(self, node: ast.expr) -> object:
         try:
             return _finite(getattr(self, f"_{type(node).__name__.lower()}")(node), node)
         except ExpressionError:
@@ -322,21 +322,21 @@ class _Walker:
             raise ExpressionError(f"'{ast.unparse(node)}' is not a number", node.col_offset)
         return value
 
-    def _constant(self, node: ast.Constant) -> Any:
+    def _constant(self, node: ast.Constant) -> object:
         return node.value if isinstance(node.value, bool) else float(node.value)  # type: ignore[arg-type]
 
-    def _name(self, node: ast.Name) -> Any:
+    def _name(self, node: ast.Name) -> object:
         return self.variables[node.id] if node.id in self.variables else CONSTANTS[node.id]
 
-    def _binop(self, node: ast.BinOp) -> Any:
+    def _binop(self, node: ast.BinOp) -> object:
         return _BINARY[type(node.op)](float(self._number(node.left)), float(self._number(node.right)))
 
-    def _unaryop(self, node: ast.UnaryOp) -> Any:
+    def _unaryop(self, node: ast.UnaryOp) -> object:
         return _UNARY[type(node.op)](self._number(node.operand))
 
-    def _boolop(self, node: ast.BoolOp) -> Any:
+    def _boolop(self, node: ast.BoolOp) -> object:
         wanted = isinstance(node.op, ast.Or)
-        value: Any = None
+        value: object = None
         for operand in node.values:
             value = self.visit(operand)
             if bool(value) is wanted:
@@ -352,19 +352,19 @@ class _Walker:
             left = right
         return True
 
-    def _ifexp(self, node: ast.IfExp) -> Any:
+    def _ifexp(self, node: ast.IfExp) -> object:
         taken = self._taken[id(node)] = node.body if self.visit(node.test) else node.orelse
         return self.visit(taken)
 
-    def _list(self, node: ast.List | ast.Tuple) -> list[Any]:
+    def _list(self, node: ast.List | ast.Tuple) -> list[object]:
         return [self.visit(element) for element in node.elts]
 
     _tuple = _list
 
-    def _dict(self, node: ast.Dict) -> dict[Any, Any]:
+    def _dict(self, node: ast.Dict) -> dict[object, object]:
         return {self._number(key): self.visit(value) for key, value in zip(node.keys, node.values, strict=True) if key}
 
-    def _subscript(self, node: ast.Subscript) -> Any:
+    def _subscript(self, node: ast.Subscript) -> object:
         container, index = self.visit(node.value), self._number(node.slice)
         if isinstance(container, dict):
             return container[index]
@@ -372,13 +372,13 @@ class _Walker:
             raise ExpressionError(f"'{ast.unparse(node.value)}' has no elements", node.col_offset)
         return container[_whole(index)]
 
-    def _call(self, node: ast.Call) -> Any:
+    def _call(self, node: ast.Call) -> object:
         name = node.func.id  # type: ignore[attr-defined]
         function = self.variables.get(name) or self.functions.get(name) or FUNCTIONS.get(name) or self.others[name]
         return function(*(self.visit(argument) for argument in node.args))
 
 
-def _finite(value: Any, node: ast.expr) -> Any:
+def _finite(value: object, node: ast.expr) -> object:
     """`value` with ints as floats. Refuses what is not a finite real number or made of them."""
     if isinstance(value, bool):
         return value

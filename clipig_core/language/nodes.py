@@ -41,7 +41,7 @@ class Node:
     plain: bool = False
 
     @classmethod
-    def of(cls, value: Any, place: Place, paths: bool = False) -> Node:
+    def of(cls, value: object, place: Place, paths: bool = False) -> Node:
         """A node for a plain Python value; with `paths`, places inside say how to get there, `config.targets[0]`."""
 
         def inside(name: str) -> Place:
@@ -179,13 +179,13 @@ class _Scanner(Scanner):
 class _Parser(Parser):
     """Counts what the events will become when aliases are followed, and ends where it is too much."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._count = 0
         self._open: list[tuple[str | None, int]] = []
         self._sizes: dict[str, int] = {}
 
-    def get_event(self) -> Any:
+    def get_event(self) -> object:
         event = super().get_event()
         if isinstance(event, DocumentStartEvent) and (event.version not in (None, (1, 2)) or event.tags):
             raise _RefusedError(problem="only the directive '%YAML 1.2' is allowed", problem_mark=event.start_mark)
@@ -215,7 +215,7 @@ def _larger(source: str) -> InputError:
     return InputError(Problem(f"the config is larger than {MAX_BYTES // 1024} KiB", Place(source, 1, 1), hint))
 
 
-def _too_large(mark: Any) -> _RefusedError:
+def _too_large(mark: object) -> _RefusedError:
     return _RefusedError(problem="the file is nested too deeply or too large", problem_mark=mark)
 
 

@@ -40,7 +40,7 @@ Ints2 = tuple[int, int]
 
 log = logging.getLogger("clipig")
 
-REQUIRED: Any = inspect.Parameter.empty
+REQUIRED: object = inspect.Parameter.empty
 DEFAULT = Place("default")
 """Of what nobody wrote."""
 SIDES = (100.0, 1.0, 1e5)
@@ -62,7 +62,7 @@ class Declaration:
     default: Any
     param: Param
     variables: tuple[str, ...] = ()
-    functions: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False, repr=False)
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict, compare=False, repr=False)
     """Of plugins, which expressions may call besides those of the language."""
 
     @property
@@ -131,7 +131,7 @@ class Declaration:
             place = Place(place.source, place.line, place.column + offset)
         return InputError(Problem(f"{self.name}: {message}", place, f"expected {self.type_name}"))
 
-    def _items(self, node: Node) -> list[Any]:
+    def _items(self, node: Node) -> list[object]:
         """The elements of the value, each a constant or an Expression."""
         if isinstance(node.value, dict) and not self.type.mappings:
             raise ValueError("a mapping is not a value here")
@@ -155,7 +155,7 @@ class Declaration:
             raise ValueError(f"{len(items)} values given, {' or '.join(map(str, self.lengths))} needed, or one for all")
         return items
 
-    def _readable(self, item: Any) -> Any:
+    def _readable(self, item: object) -> object:
         """Raises ValueError if an item reads variables that this parameter has not."""
         unknown = sorted(item.names - self._allowed()) if isinstance(item, Deferred) else []
         if unknown:
@@ -165,7 +165,7 @@ class Declaration:
     def _allowed(self) -> frozenset[str]:
         return frozenset(name for group in self.variables for name in VARIABLES[group])
 
-    def _item(self, node: Node) -> Any:
+    def _item(self, node: Node) -> object:
         if isinstance(node.value, dict | list) or node.value is None:
             raise ValueError(f"{node.describe()} is not a value here")
         item = self.type.read(node)
@@ -190,8 +190,8 @@ class Value:
 
     declaration: Declaration
     node: Node
-    items: tuple[Any, ...]
-    _constants: list[Any] = field(default_factory=list, compare=False, repr=False)
+    items: tuple[object, ...]
+    _constants: list[object] = field(default_factory=list, compare=False, repr=False)
     _warned: list[bool] = field(default_factory=list, compare=False, repr=False)
 
     @property
@@ -204,11 +204,11 @@ class Value:
         return all(item.constant for item in self.items if isinstance(item, Deferred))
 
     @property
-    def source(self) -> Any:
+    def source(self) -> object:
         """As written, for the configuration beside the image; files by their full path."""
         return None if self.items == (None,) else self.declaration.type.source(self.items[0], self.node)
 
-    def resolve(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
+    def resolve(self, variables: Mapping[str, object], rng: random.Random) -> Any:
         """The plain value for these variables; constants are computed once.
 
         Raises:
@@ -230,11 +230,11 @@ class Value:
         """The plain value of one that is the same in every epoch."""
         return self.resolve({}, random.Random(0))
 
-    def _compute(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
+    def _compute(self, variables: Mapping[str, object], rng: random.Random) -> object:
         if self.items == (None,):
             return None
         lengths = self.declaration.lengths
-        results: list[Any] = []
+        results: list[object] = []
         for item in self.items:
             if not isinstance(item, Deferred):
                 results.append(item)
@@ -254,7 +254,7 @@ class Value:
             raise ValueError(f"{len(finished)} values given, {' or '.join(map(str, lengths))} needed, or one for all")
         return tuple(finished)
 
-    def _held(self, result: Any, variables: Mapping[str, Any]) -> Any:
+    def _held(self, result: object, variables: Mapping[str, object]) -> object:
         """The result of an expression, held at the bounds of the parameter, with one warning."""
         if isinstance(result, bool) or not isinstance(result, int | float):
             return result
@@ -272,12 +272,12 @@ class Value:
 Values = dict[str, Value]
 
 
-def resolve(values: Values, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
+def resolve(values: Values, variables: Mapping[str, object], rng: random.Random) -> dict[str, object]:
     """Plain values by name."""
     return {name: value.resolve(variables, rng) for name, value in values.items()}
 
 
-def declarations(owner: Callable[..., Any] | type, variables: Sequence[str] = ()) -> dict[str, Declaration]:
+def declarations(owner: Callable[..., object] | type, variables: Sequence[str] = ()) -> dict[str, Declaration]:
     """The parameters that a function or a class declares, in order; expressions may use the groups `variables`.
 
     Raises:
@@ -304,7 +304,7 @@ def declarations(owner: Callable[..., Any] | type, variables: Sequence[str] = ()
     return found
 
 
-def _declare(name: str, annotation: Any, default: Any, param: Param, variables: tuple[str, ...]) -> Declaration:
+def _declare(name: str, annotation: Any, default: object, param: Param, variables: tuple[str, ...]) -> Declaration:
     """The declaration of `T`, a tuple of `T`, several lengths of such tuples, any of them with None or with words."""
     parts = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     optional, parts = types.NoneType in parts, tuple(part for part in parts if part is not types.NoneType)
@@ -321,7 +321,7 @@ def _declare(name: str, annotation: Any, default: Any, param: Param, variables: 
     return Declaration(name, found, lengths or found.lengths, optional, default, param, variables)
 
 
-def _type(parts: Sequence[Any], words: tuple[str, ...]) -> Type | None:
+def _type(parts: Sequence[object], words: tuple[str, ...]) -> Type | None:
     """The type of annotations that are joined by `|`, and of words that may stand in their place."""
     if not parts:
         return Choice(words) if words else None
@@ -332,5 +332,5 @@ def _type(parts: Sequence[Any], words: tuple[str, ...]) -> Type | None:
     return found
 
 
-def _is_union(annotation: Any) -> bool:
+def _is_union(annotation: object) -> bool:
     return typing.get_origin(annotation) in (typing.Union, types.UnionType)

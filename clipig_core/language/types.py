@@ -99,7 +99,7 @@ class Type:
     whole: bool = False
     """Whether results of expressions lose what stands behind the point."""
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         """The item for what is written: a scalar, or a list if `lists`; None to leave a text to the expressions.
 
         Raises:
@@ -119,12 +119,12 @@ class Type:
             raise ValueError(f"{node.value!r} is not a string")
         return node.value
 
-    def within(self, components: Callable[[Nested, Node], Any]) -> Type:
+    def within(self, components: Callable[[Nested, Node], object]) -> Type:
         """The same where components can be found by their names; only `Nested` needs that."""
         del components
         return self
 
-    def several(self, text: str) -> Sequence[Any] | None:
+    def several(self, text: str) -> Sequence[object] | None:
         """The items for a text that stands for a whole list; None if it is not such a text.
 
         Raises:
@@ -133,7 +133,7 @@ class Type:
         del text
         return None
 
-    def finish(self, item: Any, param: Param) -> Any:
+    def finish(self, item: object, param: Param) -> object:
         """The value for an item.
 
         Raises:
@@ -146,12 +146,12 @@ class Type:
         """What the result of an expression is held at, if it is out of bounds."""
         return param.held(item)
 
-    def source(self, item: Any, node: Node) -> Any:
+    def source(self, item: object, node: Node) -> object:
         """How it is written down beside the picture."""
         del item
         return node.plain_value()
 
-    def example(self) -> Any:
+    def example(self) -> object:
         """A value that is allowed, if no bounds say otherwise."""
         return 1 if self.numeric else "some text"
 
@@ -166,7 +166,7 @@ class Choice(Type):
     def read(self, node: Node) -> str:
         return self.text(node)
 
-    def finish(self, item: Any, param: Param) -> str:
+    def finish(self, item: object, param: Param) -> str:
         del param
         choice = str(item).lower()
         if choice not in self.words:
@@ -193,7 +193,7 @@ class Numbers(Type):
         """The same, with words that may stand in place of a number."""
         return Numbers(self.name, self.convert, words)
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         value = node.value
         if isinstance(value, str):
             return value.lower() if value.lower() in self.words else None
@@ -201,7 +201,7 @@ class Numbers(Type):
             raise ValueError(f"{value!r} is not a number")
         return value
 
-    def finish(self, item: Any, param: Param) -> Any:
+    def finish(self, item: object, param: Param) -> Any:
         if isinstance(item, str) and item in self.words:
             return item
         number = self.number(item)
@@ -236,7 +236,7 @@ class Flag(Type):
             raise ValueError(f"{value!r} is neither true nor false")
         return value
 
-    def finish(self, item: Any, param: Param) -> bool:
+    def finish(self, item: object, param: Param) -> bool:
         del param
         return bool(item)
 
@@ -250,22 +250,22 @@ class Moment(Numbers):
     def __init__(self) -> None:
         super().__init__("epoch, ratio or percentage", lambda number: number)
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         if isinstance(node.value, FrameTime):
             return node.value
         return FrameTime.parse_percent(node.value) if isinstance(node.value, str) else super().read(node)
 
-    def finish(self, item: Any, param: Param) -> FrameTime:
+    def finish(self, item: object, param: Param) -> FrameTime:
         number = super().finish(item.value if isinstance(item, FrameTime) else item, param)
         if isinstance(number, float) and number > 1:
             raise ValueError(f"{short(number)} is beyond the end of the run; a whole number is an epoch, 1.0 the end")
         return FrameTime(number)
 
-    def held(self, item: Any, param: Param) -> Any:
+    def held(self, item: object, param: Param) -> object:
         held = super().held(item, param)
         return min(held, 1.0) if isinstance(held, float) else held
 
-    def source(self, item: Any, node: Node) -> Any:
+    def source(self, item: Any, node: Node) -> object:
         return item.value if isinstance(node.value, FrameTime) else node.plain_value()
 
 
@@ -276,10 +276,10 @@ class Lists(Type):
     lists = True
     json: Sequence[str] = ("array", "boolean", "number", "string")
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         return node.plain_value()
 
-    def example(self) -> Any:
+    def example(self) -> object:
         return []
 
 
@@ -291,20 +291,20 @@ class Nested(Type):
 
     lists = mappings = True
 
-    def __init__(self, kind: str, many: bool = False, components: Callable[..., Any] | None = None) -> None:
+    def __init__(self, kind: str, many: bool = False, components: Callable[..., object] | None = None) -> None:
         self.kind, self.many, self._components = kind, many, components
         self.name = f"list of {kind}s" if many else f"{kind}, by name, or one name with parameters"
 
-    def within(self, components: Callable[[Nested, Node], Any]) -> Nested:
+    def within(self, components: Callable[[Nested, Node], object]) -> Nested:
         return Nested(self.kind, self.many, components)
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         return self._components(self, node) if self._components else node.plain_value()
 
-    def source(self, item: Any, node: Node) -> Any:
+    def source(self, item: object, node: Node) -> object:
         return getattr(item, "source", None) or node.plain_value()
 
-    def example(self) -> Any:
+    def example(self) -> object:
         return [self.kind] if self.many else self.kind
 
 
@@ -332,7 +332,7 @@ class Files(Type):
     def read(self, node: Node) -> File:
         return File.locate(self.text(node), node.place.source)
 
-    def source(self, item: Any, node: Node) -> str:
+    def source(self, item: object, node: Node) -> str:
         del node
         return str(item)
 
@@ -384,7 +384,7 @@ Color = Annotated[Floats3, Colors()]
 
 REAL, WHOLE, EITHER = Numbers("float", float), Numbers("int", int), Numbers("int or float", lambda number: number)
 
-TYPES: Mapping[Any, Type] = {
+TYPES: Mapping[object, Type] = {
     float: REAL,
     int: WHOLE,
     Number: EITHER,

@@ -8,7 +8,6 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from ruamel.yaml import YAML
@@ -101,7 +100,7 @@ def _hashed(path: Path, name: str) -> str:
         return name
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+def _renamed(value: object, names: Mapping[str, str]) -> object:
     """A plain value with other names for files."""
     if isinstance(value, dict):
         return {names.get(str(key), key): _renamed(entry, names) for key, entry in value.items()}
@@ -113,7 +112,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 _PLAIN = re.compile(r"[A-Za-z0-9_.+*/()-][A-Za-z0-9_.,+*/() <>=-]*")
 
 
-def _quoted(value: Any) -> Any:
+def _quoted(value: object) -> object:
     """Texts in double quotes, with escapes, unless they are nothing but letters, numbers and arithmetic."""
     if isinstance(value, dict):
         return {key: _quoted(entry) for key, entry in value.items()}

@@ -145,7 +145,7 @@ def _declared(kind: Kind, function: Function) -> dict[str, Declaration]:
     return declared
 
 
-def _arguments(kind: Kind, function: Function, given: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(kind: Kind, function: Function, given: Mapping[str, object]) -> dict[str, object]:
     """The plain values that core would pass, defaults included."""
     declared, subject = _declared(kind, function), _Subject(kind, function)
     for name in given:

@@ -40,7 +40,7 @@ from clipig_core.testing.base import (
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 
-def check_transform(transform: Function, /, *, differentiable: bool = True, **arguments: Any) -> None:
+def check_transform(transform: Function, /, *, differentiable: bool = True, **arguments: object) -> None:
     """Check `transform(images[B, 3, H, W], **arguments) -> [B, 3, h, w]`.
 
     `differentiable=False` is for functions whose gradient is not the derivative on purpose: because they have steps, as
@@ -49,7 +49,7 @@ def check_transform(transform: Function, /, *, differentiable: bool = True, **ar
     _check_batches(TRANSFORM, transform, arguments, differentiable)
 
 
-def check_constraint(constraint: Function, /, *, differentiable: bool = True, **arguments: Any) -> None:
+def check_constraint(constraint: Function, /, *, differentiable: bool = True, **arguments: object) -> None:
     """Check `constraint(images[B, 3, H, W], **arguments) -> [B]`; `differentiable` as for transforms."""
     _check_batches(CONSTRAINT, constraint, arguments, differentiable)
 
@@ -63,7 +63,7 @@ def check_loss(loss: Function, /, *, differentiable: bool = True) -> None:
 class _Batchwise(_Subject):
     """A function that works on each image of a batch, or on each feature, by itself."""
 
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, object] = field(default_factory=dict)
     differentiable: bool = True
     target: Tensor | None = None
     """Of a loss: [D], or [B, D]."""
@@ -87,7 +87,7 @@ class _Batchwise(_Subject):
             return _random(count, 3, size[1], size[0], seed=seed).to(self.device)
         return F.normalize(_random(count, LENGTH, seed=seed) - 0.5, dim=1).to(self.device)
 
-    def bare(self, batch: Tensor, seed: int = 0) -> Any:
+    def bare(self, batch: Tensor, seed: int = 0) -> object:
         """What the function returns."""
         extra = () if self.target is None else (self.target.to(batch),)
         rng = torch.Generator(self.device).manual_seed(seed)
@@ -374,6 +374,6 @@ class _Operations(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> object:
         self.count += 1
         return func(*args, **(kwargs or {}))

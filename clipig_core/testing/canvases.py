@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +22,7 @@ from clipig_core.testing.base import (
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 
-def check_canvas(canvas: Function, /, **arguments: Any) -> None:
+def check_canvas(canvas: Function, /, **arguments: object) -> None:
     """Check `canvas(width, height, device, **arguments) -> Canvas`."""
     given = _arguments(CANVAS, canvas, arguments)
     for device in _devices():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +25,7 @@ from clipig_core.testing.base import (
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 
-def check_feature(source: Function, value: Any, /, *, encoder: Encoder | None = None, **arguments: Any) -> None:
+def check_feature(source: Function, value: object, /, *, encoder: Encoder | None = None, **arguments: object) -> None:
     """Check `source(value, encoder, **arguments) -> [D]`.
 
     Without an `encoder` it gets a linear one that takes images of 8x8 pixels and any text.

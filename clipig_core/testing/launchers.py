@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from clipig_core.extension.kinds import LAUNCHER
 from clipig_core.testing.base import Function, _arguments, _Subject
@@ -27,7 +26,7 @@ def fail(job: int) -> None:
     raise _JobError(job)
 
 
-def check_launcher(launcher: Function, /, **arguments: Any) -> None:
+def check_launcher(launcher: Function, /, **arguments: object) -> None:
     """Check `launcher(run, jobs, **arguments) -> iterator of (job, result)`."""
     given = _arguments(LAUNCHER, launcher, arguments)
     subject = _Subject(LAUNCHER, launcher)

@@ -24,7 +24,7 @@ from clipig_core.testing.base import (
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 
-def check_model(model: Function, name: str, /, **arguments: Any) -> None:
+def check_model(model: Function, name: str, /, **arguments: object) -> None:
     """Check `model(name, device, dtype, **arguments) -> Encoder` with a name that users would write."""
     given = _arguments(MODEL, model, arguments)
     for device in _devices():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from clipig_core.extension.kinds import OPTIMIZER
@@ -18,7 +16,7 @@ from clipig_core.testing.base import (
 __tracebackhide__ = True  # pytest then shows the author's line, not those of this file
 
 
-def check_optimizer(optimizer: Function, /, **arguments: Any) -> None:
+def check_optimizer(optimizer: Function, /, **arguments: object) -> None:
     """Check `optimizer(parameters, **arguments) -> torch.optim.Optimizer`."""
     given = _arguments(OPTIMIZER, optimizer, arguments)
     for device in _devices():

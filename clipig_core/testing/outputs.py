@@ -30,7 +30,7 @@ CONFIG = {
 }
 
 
-def check_output(output: Function, /, **arguments: Any) -> None:
+def check_output(output: Function, /, **arguments: object) -> None:
     """Check `output(target_file, **arguments) -> Observer` with a small run that grows, and with one that ends at once.
 
     Both are real runs, with a canvas, an optimizer and a constraint of the check's own.
@@ -41,7 +41,7 @@ def check_output(output: Function, /, **arguments: Any) -> None:
             _watch(_Subject(OUTPUT, output), given, Path(folder) / "picture", epochs)
 
 
-def _watch(subject: _Subject, given: dict[str, Any], target: Path, epochs: Any) -> None:
+def _watch(subject: _Subject, given: dict[str, object], target: Path, epochs: Any) -> None:
     """One run, and what is left of it."""
     run = small_run()
     with subject.running(f"in a run of {epochs} epochs"):
