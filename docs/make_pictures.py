@@ -85,11 +85,12 @@ def arranged(tiles: Sequence[Image.Image], columns: int) -> Image.Image:
 
 
 def picture(config: Plan, zoom: int = ZOOM) -> Image.Image:
-    """What a config makes, enlarged."""
+    """What a config makes, enlarged unless it is large enough."""
     run = Run(config)
     for _ in run:
         pass
     small = Image.open(io.BytesIO(to_png(run.result())))
+    zoom = zoom if small.width < SIDE else 1
     return small.resize((small.width * zoom, small.height * zoom), Image.Resampling.BICUBIC)
 
 

@@ -67,7 +67,7 @@ def _check_images(subject: _Subject, encoder: Encoder) -> int:
 
 
 def _check_texts(subject: _Subject, encoder: Encoder, length: int) -> None:
-    texts = ["strawberry", "a red star on a blue background"]
+    texts = ["strawberry", "a red apple on a blue background"]
     features = encoder.encode_text(texts)
     _are_features(subject, features, 2, "encode_text()")
     subject.need(

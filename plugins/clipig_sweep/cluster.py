@@ -89,6 +89,7 @@ def _connected(address: str) -> Iterator[Any]:
         InputError: there is no Ray, or another one than that of the cluster, or no cluster at this address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a busy machine needs more than the usual 30
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if not address:  # nobody else on this machine is to run code in it
@@ -101,7 +102,7 @@ def _connected(address: str) -> Iterator[Any]:
     try:
         with _own_signals():
             library.init(logging_level=logging.ERROR, log_to_driver=False, **options)
-    except (RuntimeError, ConnectionError, OSError, ValueError) as error:
+    except Exception as error:  # which Ray raises as it is where a node is late
         where = f"at '{address}'" if address else "here"
         raise InputError(f"cannot use a Ray cluster {where}: {' '.join(str(error).split())}") from None
     try:

@@ -21,7 +21,13 @@ from clipig_sweep.cluster import _slots, differences, ray
     ],
 )
 def test_no_ray_or_an_old_one(module: object, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+    for name in (
+        "RAY_raylet_start_wait_time_s",
+        "RAY_USAGE_STATS_ENABLED",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
+        "RAY_AUTH_MODE",
+        "RAY_AUTH_TOKEN",
+    ):
         monkeypatch.setenv(name, "")
     monkeypatch.setitem(sys.modules, "ray", module)
     with pytest.raises(InputError, match=wanted):
