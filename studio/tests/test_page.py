@@ -257,6 +257,7 @@ def test_before_and_now_share_a_picture(studio: Studio, pages: Pages) -> None:
     expect(state(page)).to_have_text("done")
     button(page, "Before").click()
     divider = page.get_by_role("slider", name="Before and now")
+    page.locator("canvas[data-before]").wait_for()
     halves = []
     for key in ("End", "Home"):
         divider.press(key)
@@ -279,7 +280,7 @@ def test_a_mask_is_painted_and_holds_its_target(studio: Studio, pages: Pages) ->
     if PICTURES:
         studio.until(150)
     button(page, "Mask").click()
-    box = page.locator("canvas").bounding_box()
+    box = page.locator("canvas[data-frame]").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.4)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6, steps=5)
@@ -334,6 +335,7 @@ def test_a_studio_that_only_shows_says_so(tmp_path: Path, pages: Pages) -> None:
         page.locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
         expect(page.locator(".notice")).to_contain_text("this studio only shows")
+        page.close()  # it would say that nobody answers
     pages.complaints.clear()  # the browser logs the answer
 
 
@@ -454,6 +456,7 @@ def test_a_phone_shows_everything(studio: Studio, pages: Pages) -> None:
 
 def test_the_keyboard_reaches_everything(studio: Studio, pages: Pages) -> None:
     page = pages.open(studio)
+    page.locator("summary", has_text="Form").wait_for()
     page.locator(".cm-content").click()
     page.keyboard.press("Escape")
     names = set()

@@ -24,7 +24,9 @@ function draw(canvas: HTMLCanvasElement, image: HTMLImageElement) {
   for (let column = 0; column < times; column++)
     for (let row = 0; row < times; row++) context.drawImage(image, column * width, row * height);
   if (mode.value === "paint") drawMask(context, width, height);
-  if (mode.value === "before" && earlier.value) drawBefore(context, earlier.value, Math.round((width * divider.value) / 100), width, height);
+  const before = mode.value === "before" && earlier.value;
+  canvas.toggleAttribute("data-before", Boolean(before));
+  if (before) drawBefore(context, before, Math.round((width * divider.value) / 100), width, height);
 }
 
 /** The earlier picture on the left of a line, as large as the present one. */
