@@ -77,6 +77,8 @@ def run(
             watching = found(registry, "preview") if preview else None
             plan, stem = planned(sources, variables, changes, options, registry, repeat)
         counted = plan.settings.given("seed")
+        if counted:
+            plan.with_seed(plan.seed + repeat - 1)  # what is wrong with the last one is said before the first
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
             name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
