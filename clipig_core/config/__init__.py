@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from clipig_core.config.check import check, choice
 from clipig_core.config.document import LISTS, Document, document, filled_in, merge, override
@@ -60,7 +59,7 @@ __all__ = [
 
 def read(
     sources: Sequence[str | Node],
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     registry: Registry,
     changes: Sequence[tuple[str, str]] = (),
 ) -> Plan:

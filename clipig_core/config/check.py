@@ -75,7 +75,7 @@ def _with(use: Use, name: str, value: Node) -> str:
     return f"{use.name}: {{{text if len(text) <= 100 else f'..., {name}: ...'}}}"
 
 
-def _flow(value: Any) -> str:
+def _flow(value: object) -> str:
     """A value as YAML inside of brackets."""
     plain = isinstance(value, str) and re.fullmatch(r"[\w.%*/()+-]+(?: [\w.%*/()<>=+-]+)*", value)
     return str(value) if plain else json.dumps(value, ensure_ascii=False)

@@ -29,8 +29,8 @@ class Difference:
     """
 
     path: str
-    before: Any
-    after: Any
+    before: object
+    after: object
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
@@ -60,7 +60,7 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int | None, int | None]]:
+def _pairs(before: Sequence[object], after: Sequence[object]) -> Iterator[tuple[int | None, int | None]]:
     """The numbers of elements that belong together; None where there is no other."""
     matcher = SequenceMatcher(None, [*map(_label, before)], [*map(_label, after)], autojunk=False)
     for _, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -70,7 +70,7 @@ def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int | 
         yield from ((None, j) for j in range(j1 + both, j2))
 
 
-def _label(element: Any) -> str:
+def _label(element: object) -> str:
     """What an element of a list is called: by its name, or by that of its component."""
     if not isinstance(element, Mapping):
         return str(element)

@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
@@ -31,7 +30,7 @@ class Document:
     """What is no part of a run: sections that commands read, each under the name of its command."""
 
     @classmethod
-    def read(cls, sources: Sequence[str | Node], options: Mapping[str, Any], registry: Registry) -> Document:
+    def read(cls, sources: Sequence[str | Node], options: Mapping[str, object], registry: Registry) -> Document:
         """What some YAML files (`-` is standard input) or documents say together, and options, which win.
 
         A `look` is the beginning of a config, on which the files are merged.
@@ -92,7 +91,7 @@ def _elsewhere(name: str, place: Place) -> Problem:
 
 def document(
     sources: Sequence[str | Node],
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
     registry: Registry,
     changes: Sequence[tuple[str, str]] = (),
 ) -> Node:

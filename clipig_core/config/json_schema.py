@@ -256,13 +256,13 @@ class Builder:
         return {"$ref": f"#/definitions/{key}"}
 
 
-def mapping(properties: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
+def mapping(properties: Mapping[str, Schema], section: type | None = None, **rules: object) -> Schema:
     """A mapping of these names and no others; what it is says the section."""
     about = {"description": inspect.getdoc(section)} if section else {}
     return {**about, "type": "object", **rules, "properties": properties, "additionalProperties": False}
 
 
-def named(entries: Sequence[Offer], own: Mapping[str, Schema], section: type | None = None, **rules: Any) -> Schema:
+def named(entries: Sequence[Offer], own: Mapping[str, Schema], section: type | None = None, **rules: object) -> Schema:
     """A mapping from names of components to their parameters, beside the names `own`."""
     offered = {entry.name: entry.schema for entry in entries if entry.name}
     others = {f"^(?:{pattern})$": entry.schema for entry in entries for pattern in entry.others}

@@ -13,7 +13,7 @@ from clipig_core.extension.completion import names_of
 from clipig_core.extension.kinds import KINDS
 from clipig_core.language.params import declarations
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 SHORT = {
     "device": "-d",
@@ -97,7 +97,7 @@ def run_options(command: F) -> F:
     return reduce(lambda function, option: option(function), reversed(_RUN), command)
 
 
-def given(options: Mapping[str, str | None]) -> dict[str, Any]:
+def given(options: Mapping[str, str | None]) -> dict[str, object]:
     """The values of options as a config has them: numbers and expressions are YAML, all else is text.
 
     Raises:

@@ -27,7 +27,7 @@ class _Fixed:
     def __init__(self, values: Values) -> None:
         self._values = values
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return self._values[name].fixed
 
 
@@ -49,7 +49,7 @@ class Section(Generic[S_co]):
         """Whether the user wrote this parameter, rather than getting its default."""
         return self.values[name].node.place != DEFAULT
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         """As written, with all defaults."""
         return {name: value.source for name, value in self.values.items()}
 
@@ -65,16 +65,16 @@ class Use:
     section: Section[Any] = field(default_factory=lambda: Section({}))
     """What core adds to its parameters, if it stands in a list of the run."""
 
-    def arguments(self, variables: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
+    def arguments(self, variables: Mapping[str, object], rng: random.Random) -> dict[str, Any]:
         """The plain values of its parameters for the present variables."""
         return {name: value.resolve(variables, rng) for name, value in self.values.items()}
 
     @property
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> dict[str, object]:
         """The plain values of parameters that are the same in every epoch."""
         return {name: value.fixed for name, value in self.values.items()}
 
-    def make(self, *given: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+    def make(self, *given: object, arguments: Mapping[str, object] | None = None) -> Any:
         """What the component returns for what core gives it; parameters are constants unless there are `arguments`.
 
         Raises:
@@ -97,10 +97,10 @@ class Use:
                     for use in item.uses:
                         yield from use.all()
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         return {name: value.source for name, value in self.values.items()} | self.section.dump()
 
-    def choice(self) -> Any:
+    def choice(self) -> object:
         """As a choice is written: the name, or the name with parameters."""
         return {self.name: self.dump()} if self.values else self.name
 
@@ -115,24 +115,24 @@ class Inner(Deferred):
         self.random = any(not value.constant and not value.names for value in values)
 
     @property
-    def source(self) -> Any:
+    def source(self) -> object:
         """As written, with all defaults."""
         written = [use.choice() for use in self.uses]
         return written if self.many else written[0]
 
-    def __call__(self, variables: Mapping[str, Any], rng: random.Random) -> Any:
+    def __call__(self, variables: Mapping[str, object], rng: random.Random) -> object:
         """The function, or a tuple of them, that the other component gets."""
         bound = tuple(_bound(use, use.arguments(variables, rng)) for use in self.uses)
         return bound if self.many else bound[0]
 
 
-def _bound(use: Use, arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _bound(use: Use, arguments: Mapping[str, object]) -> Callable[..., object]:
     """A component as a function of what core gives its kind, less what the config says: a name, a value."""
     written = {"name": use.name, **arguments}
     first = [written[name] for name in use.component.contract.leading if name in written]
     others = {name: value for name, value in arguments.items() if name not in use.component.contract.leading}
 
-    def component(*given: Any, rng: Any = None) -> Any:
+    def component(*given: object, rng: object = None) -> object:
         extra = {"rng": rng} if use.component.random else {}
         return use.make(*first, *given, arguments=others | extra)
 
@@ -157,7 +157,7 @@ class FeaturePlan:
         item = self.source.values["value"].items[0]
         return Path(item).name if isinstance(item, File) else str(self.source.values["value"].source)
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         given = self.source.dump()
         source = given["value"] if given.keys() == {"value"} else given
         named = {key: use.name for key, use in self.named.items()}
@@ -195,7 +195,7 @@ class TargetPlan:
         if self.model:
             yield self.model
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         return {
             **self.section.dump(),
             **({"model": self.model.choice()} if self.model else {}),
@@ -213,7 +213,7 @@ class StagePlan(Generic[S_co]):
     section: Section[S_co]
     transforms: Sequence[Use]
 
-    def dump(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, object]:
         return {**self.section.dump(), **{use.name: use.dump() for use in self.transforms}}
 
 
@@ -284,5 +284,5 @@ class Plan:
         return whole if safe == whole else {"vars": dict(BRACES), **safe}
 
 
-def _dump_lists(lists: Mapping[str, Sequence[Use]]) -> dict[str, Any]:
+def _dump_lists(lists: Mapping[str, Sequence[Use]]) -> dict[str, object]:
     return {key: [{use.name: use.dump()} for use in uses] for key, uses in lists.items() if uses}

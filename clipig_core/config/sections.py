@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.language.nodes import Node
@@ -67,14 +67,14 @@ class Pixels(Lists):
 
     name = "nested list, or path of a '.npy' file"
 
-    def read(self, node: Node) -> Any:
+    def read(self, node: Node) -> object:
         if not isinstance(node.value, str):
             return super().read(node)
         if not node.value.endswith(".npy") or "://" in node.value:
             raise ValueError(f"'{node.value}' is neither a list nor a '.npy' file")
         return File.locate(node.value, node.place.source)
 
-    def source(self, item: Any, node: Node) -> Any:
+    def source(self, item: object, node: Node) -> object:
         return str(item) if isinstance(item, File) else node.plain_value()
 
 

@@ -39,7 +39,7 @@ def fill(node: Node, texts: Mapping[str, str]) -> Node:
     return node
 
 
-def escaped(value: Any) -> Any:
+def escaped(value: object) -> Any:
     """A plain value whose texts are filled in as they are: `{{y}}` is written `{{braces}}y}}`, with `BRACES`."""
     if isinstance(value, dict):
         return {name: escaped(entry) for name, entry in value.items()}

@@ -104,7 +104,7 @@ def _of_target(path: str, target: TargetPlan) -> Iterator[str]:
         yield f"{path} has {fixed.batch_size} views that are all the same, as no transform of it is random"
 
 
-def _parts(plan: Plan) -> Iterator[tuple[str, str, Sequence[Section[Any]]]]:
+def _parts(plan: Plan) -> Iterator[tuple[str, str, Sequence[Section[object]]]]:
     """Everything that has a window or a weight: path, label, and its section behind those around it."""
     for number, target in enumerate(plan.targets):
         path, around = f"targets.{number}", [target.section]
@@ -125,7 +125,7 @@ def _settings(plan: Plan, contexts: Sequence[Mapping[str, Any]]) -> Iterator[Lan
 
 
 def _variables(plan: Plan, now: Now) -> dict[str, Any]:
-    variables: dict[str, Any] = {**now.variables(), **dict.fromkeys(SIMILARITY, 0.0)}
+    variables: dict[str, object] = {**now.variables(), **dict.fromkeys(SIMILARITY, 0.0)}
     width, height = plan.settings["resolution"].resolve(variables, random.Random(0))
     size = [float(width), float(height)]
     variables |= {"resolution": size, "res": size, "width": size[0], "height": size[1]}
@@ -134,7 +134,7 @@ def _variables(plan: Plan, now: Now) -> dict[str, Any]:
     return variables
 
 
-def _weight(sections: Sequence[Section[Any]], now: Now, variables: Mapping[str, Any]) -> float | None:
+def _weight(sections: Sequence[Section[object]], now: Now, variables: Mapping[str, object]) -> float | None:
     """The weight of the innermost of some sections, None if one of them takes no part."""
     values = {}
     for section in sections:

@@ -68,7 +68,7 @@ def resize(canvas: Canvas, optimizer: torch.optim.Optimizer, width: int, height:
 
 def _memory(
     canvas: Canvas, parameter: Tensor, before: Tensor, optimizer: torch.optim.Optimizer
-) -> dict[str, Any] | None:
+) -> dict[str, object] | None:
     """What an optimizer remembers of a parameter that had other values; None if it begins afresh."""
     own = getattr(canvas, "remap", None)
     remap = own or _resized
@@ -136,7 +136,7 @@ def first_pixels(
     return pixels
 
 
-def _pixels(given: list[Any] | File) -> Tensor:
+def _pixels(given: list[object] | File) -> Tensor:
     try:
         pixels = torch.tensor(_of_file(given) if isinstance(given, File) else given, dtype=torch.float32)
     except (ValueError, TypeError, OverflowError, OSError, EOFError) as error:

@@ -65,7 +65,7 @@ class EpochContext:
     key: Key
     generator: torch.Generator
     dry: bool = False
-    _known: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _known: dict[object, Any] = field(default_factory=dict, repr=False)
 
     def constant(self, value: Value, place: str) -> Any:
         """The value of a parameter at this place of the config in this epoch, resolved once."""
@@ -74,7 +74,7 @@ class EpochContext:
             self._known[id(value)] = value.resolve(self.variables, draws)
         return self._known[id(value)]
 
-    def arguments(self, part: Placed) -> dict[str, Any]:
+    def arguments(self, part: Placed) -> dict[str, object]:
         """The plain values of a component's parameters."""
         constant = all_constant(part.use.values.values())
         return part.use.arguments(self.variables, _UNUSED if constant else self._draws(part.place))
@@ -111,7 +111,7 @@ class EpochContext:
         variables = self._with_similarity(similarity)
         return replace(self, variables=variables, key=self.key.fold("view", index), _known={})
 
-    def _with_similarity(self, similarity: float) -> dict[str, Any]:
+    def _with_similarity(self, similarity: float) -> dict[str, object]:
         return self.variables | dict.fromkeys(SIMILARITY, similarity)
 
     def per_view(self, values: Sequence[Value], similarity: Tensor, place: str) -> Tensor:
@@ -144,7 +144,7 @@ class _Present:
     def __init__(self, context: EpochContext, values: Values, place: str) -> None:
         self._context, self._values, self._place = context, values, place
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return self._context.constant(self._values[name], self._place)
 
 

@@ -45,7 +45,7 @@ class Step:
     learnrate: float
     targets: list[TargetResult]
     run: Run
-    variables: Mapping[str, Any]
+    variables: Mapping[str, object]
     """Of expressions, as they were in this epoch."""
 
     @property
@@ -344,7 +344,7 @@ class Run:
             "statistics": self.statistics.state_dict(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on where another run of the same config stood.
 
         What the config changed since then does not fit any more may be left out: the optimizer then begins afresh,
@@ -470,7 +470,9 @@ class Run:
                 with self._assembly.calling_canvas():
                     self.canvas.write(image)
 
-    def _changed(self, image: Tensor, stages: list[tuple[Section[Any], list[Placed]]], context: EpochContext) -> Tensor:
+    def _changed(
+        self, image: Tensor, stages: list[tuple[Section[object], list[Placed]]], context: EpochContext
+    ) -> Tensor:
         """An image after stages that keep its resolution."""
         for section, parts in stages:
             for part in parts if context.active(section, "") else []:
@@ -520,7 +522,7 @@ def _tensors(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [value for value in memory if isinstance(value, Tensor)]
 
 
-def _placed(stages: Sequence[StagePlan[Any]], name: str) -> list[tuple[Section[Any], list[Placed]]]:
+def _placed(stages: Sequence[StagePlan[object]], name: str) -> list[tuple[Section[Any], list[Placed]]]:
     """The stages of a list, with the places of their transforms."""
     return [(one.section, Placed.all(one.transforms, f"{name}/{number}")) for number, one in enumerate(stages)]
 

@@ -99,6 +99,10 @@ def grids(section: Node | None, given: Sequence[tuple[str, Node]]) -> list[Grid]
     """
     whole = Node({}, Place("--set")) if section is None or section.value is None else section
     sections = whole.value if isinstance(whole.value, list) else [whole]
+    if not sections:
+        raise InputError(
+            Problem("the list of sweeps is empty", whole.place, "expected mappings such as grid: {seed: 1..3}")
+        )
     found, problems = [], []
     for one in sections:
         reader = _Reader()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from clipig_core import Param, Type
@@ -13,8 +12,6 @@ class _Raw(Type):
 
     def __init__(self, name: str, *json: str) -> None:
         self.name, self.json = name, json
-
-    json: Sequence[str]
 
 
 Axes = _Raw("keys and their values", "object", "null")

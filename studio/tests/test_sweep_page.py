@@ -98,5 +98,5 @@ def test_the_documentation_shows_it(browser: Any) -> None:
     page.goto((Path(str(SWEEP)).resolve() / "index.html").as_uri())
     choose(page, "Sort by", "similarity")
     choose(page, "Direction", "largest first")
-    page.screenshot(path=Path(str(PICTURES)) / "sweep-page.jpg", type="jpeg", quality=80)
+    page.screenshot(path=Path(str(PICTURES)) / "sweep-page.jpg", type="jpeg", quality=70)
     page.close()

@@ -131,6 +131,7 @@ def test_a_condition_leaves_jobs_out() -> None:
         ("{gird: {}}", [], "demo.yaml:1:2: unknown parameter 'gird' (did you mean 'grid'?)"),
         ("{targets.0.weight: 3}", [], "(keys of the config stand under 'grid')"),
         ("[1]", [], "a sweep is a number"),
+        ("[]", [], "demo.yaml:1:1: the list of sweeps is empty"),
         ("{grid: 3}", [], "'grid' is a number"),
         ("{grid: {seed: []}}", [], "demo.yaml:1:15: the axis 'seed' has no values"),
         (
