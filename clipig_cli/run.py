@@ -213,8 +213,8 @@ def make(
         failed = [error for error in [*result.failures, result.error] if isinstance(error, ClipigError)]
         for failure in failed[1:]:
             terminal.say(printable_lines(str(failure)), "red")
-        if failed:
-            raise failed[0]
+        if failed:  # with a picture, nothing is refused any more
+            raise RunError(str(failed[0])) if isinstance(failed[0], InputError) else failed[0]
         if result.failures:  # of a kind that has been logged
             raise RunError("an output failed, so what it writes is not there, or not whole")
         return not result.stopped
