@@ -77,6 +77,8 @@ def run(
             watching = found(registry, "preview") if preview else None
             plan, stem = planned(sources, variables, changes, options, registry, repeat)
         counted = plan.settings.given("seed")
+        if counted:
+            plan.with_seed(plan.seed + repeat - 1)  # what is wrong with the last one is said before the first
         for number in range(repeat):
             one = plan.with_seed(plan.seed + number if counted else None) if number else plan
             name = f"{stem}-seed{one.seed}" if repeat > 1 else stem
@@ -211,8 +213,8 @@ def make(
         failed = [error for error in [*result.failures, result.error] if isinstance(error, ClipigError)]
         for failure in failed[1:]:
             terminal.say(printable_lines(str(failure)), "red")
-        if failed:
-            raise failed[0]
+        if failed:  # with a picture, nothing is refused any more
+            raise RunError(str(failed[0])) if isinstance(failed[0], InputError) else failed[0]
         if result.failures:  # of a kind that has been logged
             raise RunError("an output failed, so what it writes is not there, or not whole")
         return not result.stopped

@@ -238,7 +238,8 @@ class Plan:
     def with_seed(self, seed: int | None = None) -> Plan:
         """The same with another seed; one is drawn if none is given."""
         drawn = random.SystemRandom().randrange(2**32) if seed is None else seed
-        value = self.settings["seed"].declaration.convert(Node.of(drawn, DEFAULT))
+        place = self.settings["seed"].node.place if self.settings.given("seed") else DEFAULT
+        value = self.settings["seed"].declaration.convert(Node.of(drawn, place))
         return replace(self, settings=Section(self.settings.values | {"seed": value}))
 
     def uses(self) -> Iterator[Use]:

@@ -36,7 +36,7 @@ def split_output(output: str) -> tuple[Path, str]:
     path = os.path.expanduser(output)  # noqa: PTH111 - Path drops the slash at the end
     if path.endswith(("/", os.sep)) or os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises if it is too long
         return Path(path), ""
-    if not path.lower().endswith(".png"):
+    if not path.lower().endswith(".png") or Path(path).name.lower() == ".png":
         raise ValueError(f"'{output}' is neither a directory (ending with '/') nor a '.png' file")
     return Path(path).parent, Path(path).stem
 

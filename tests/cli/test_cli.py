@@ -340,6 +340,15 @@ def test_many_pictures_need_a_directory(tmp_path: Path) -> None:
     assert "'-o' has to end with '/'" in done.stderr
 
 
+def test_seeds_that_end_beyond_all_are_refused_before_the_first_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BARE)
+    done = clipig(tmp_path, "run", "a.yaml", "--repeat", "2", "--seed", str(2**63 - 1))
+    assert (done.returncode, names(tmp_path)) == (2, ["a.yaml"])
+    assert (
+        done.stderr == "--seed: seed: 9223372036854775808 is above the maximum of 9223372036854775807 (expected int)\n"
+    )
+
+
 def test_options_and_merged_configs(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(BARE)
     (tmp_path / "b.yaml").write_text(
