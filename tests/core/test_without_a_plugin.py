@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,9 @@ SHOWN = [
 
 
 @pytest.fixture(params=PLUGINS)
-def lost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def lost(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-photo.jpg").touch()  # of an example
     monkeypatch.setenv("CLIPIG_DISABLE", str(request.param))
     return str(request.param)
 

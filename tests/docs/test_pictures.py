@@ -18,13 +18,13 @@ from clipig_core.extension.registry import Registry
 ROOT = Path(__file__).parents[2]
 KINDS = ("transform", "constraint")
 BUILT_IN = [c for plugin in Registry().plugins if plugin.built_in for c in plugin.components if c.kind in KINDS]
-NAMES = [(c.kind, c.name) for c in BUILT_IN]
+NAMES = [(c.kind, c.name) for c in BUILT_IN if c.name != "mask"]  # it changes gradients, and by an image of the user's
 WITHOUT_EFFECT = {("constraint", "noise")}  # image and noisy image move alike, so that its gradient is zero
 FAINT = {
     ("transform", "less_purple"): 0.0002,  # the drawing has hardly any
     ("transform", "fnoise"): 0.005,  # its noise is along the channels
 }
-SOME = {("transform", "random_flip")}  # leaves other views as they are
+SOME = {("transform", "random_apply"), ("transform", "random_flip")}  # leave other views as they are
 VISIBLE = 0.02  # mean difference of values
 
 
