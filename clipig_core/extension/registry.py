@@ -162,12 +162,12 @@ class Component:
         except BaseException as error:
             raise PluginError(f"{self.describe()} failed: {_reason(error)}{_where(error)}") from error
 
-    @property
+    @cached_property
     def random(self) -> bool:
         """Whether it draws random numbers."""
         return self.contract.is_random(self.loaded)
 
-    @property
+    @cached_property
     def resizes(self) -> bool:
         """Whether it changes the resolution."""
         return self.contract.resizes(self.loaded)
