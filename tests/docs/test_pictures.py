@@ -67,7 +67,7 @@ def test_the_effect_can_be_seen(pictures: Any, kind: str, name: str) -> None:
             (kind, name), VISIBLE
         )
     first, *others = after
-    assert not any(view.equal(first) for view in others)
+    assert (kind, name) in SOME or not any(view.equal(first) for view in others)
 
 
 def changed(kind: str, name: str, before: Tensor, after: Tensor) -> float:
