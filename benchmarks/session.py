@@ -16,11 +16,14 @@ import torch
 
 from clipig_clip.encoder import CLIP
 from clipig_clip.traits import OPENAI
-from clipig_core.config import Plan, check, merge
+from clipig_core.config.check import check
+from clipig_core.config.document import merge
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
+from clipig_core.language.yaml import read_yaml
 
 SHAPES = {
     "ViT-B/32": (512, 224, 12, 768, 32, 77, 49408, 512, 8, 12),

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from clipig_core.config import Plan
-from clipig_core.config import read as read_plan
+from clipig_core.config.check import read as read_plan
+from clipig_core.config.plan import Plan
 from clipig_core.engine.encoder import Encoder
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import InputError, Place

@@ -11,20 +11,18 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipig_cli.run import go_on, run
 from clipig_core import hookimpl
 from clipig_core.errors import ClipigError, InputError, nearest, printable, printable_lines
 from clipig_core.extension.kinds import COMMAND
 
 FILES = (".yaml", ".yml", ".png", ".jpg", ".jpeg", ".webp", ".avif")
+RUN = "clipig_cli.run:run"
 ELSEWHERE = {"studio": "clipig-studio"}
 """Commands of distributions that belong to clipig, but do not come with it."""
-LONGEST = 80
-"""Letters of a sentence on a command."""
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -57,15 +55,18 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, broken ones included."""
-        return sorted({*self.commands, *self.registry(ctx).names(COMMAND.name)})
+        return sorted({"run", *self.registry(ctx).names(COMMAND.name)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name; one of a plugin is imported."""
-        own = super().get_command(ctx, cmd_name)
-        if own or (cmd_name not in self.registry(ctx).names(COMMAND.name) and "/" not in cmd_name):
-            return own
+        loaded: click.Command
+        if cmd_name == "run":
+            loaded = COMMAND.load(RUN)
+            return loaded
+        if cmd_name not in self.registry(ctx).names(COMMAND.name) and "/" not in cmd_name:
+            return None
         try:
-            loaded: click.Command = self.registry(ctx).find(COMMAND.name, cmd_name).loaded
+            loaded = self.registry(ctx).find(COMMAND.name, cmd_name).loaded
         except LookupError as error:
             raise InputError(error.args[0]) from None
         return loaded
@@ -73,15 +74,11 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands with a sentence for each, none of which is imported."""
         with formatter.section("Commands"):
-            formatter.write_dl(sorted(self.summaries(ctx).items()))
+            formatter.write_dl(list(self.summaries(ctx).items()))
 
     def summaries(self, ctx: click.Context) -> dict[str, str]:
         """A sentence for each command."""
-        own = {name: command.get_short_help_str(LONGEST) for name, command in self.commands.items()}
-        return {
-            **{printable(name): self.described(ctx, name) for name in self.list_commands(ctx) if name not in own},
-            **own,
-        }
+        return {printable(name): self.described(ctx, name) for name in self.list_commands(ctx)}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands and options; no command is imported for its name."""
@@ -109,7 +106,9 @@ class Commands(click.Group):
         raise click.UsageError(f"No such command '{name}'.{f' {near.capitalize()}' if near else ''}", ctx)
 
     def described(self, ctx: click.Context, name: str) -> str:
-        """What the command of a plugin is for, or what is wrong with it."""
+        """What a command is for, or what is wrong with that of a plugin."""
+        if name == "run":
+            return COMMAND.about(RUN)
         try:
             return printable(self.registry(ctx).find(COMMAND.name, name).summary)
         except LookupError as error:
@@ -126,7 +125,11 @@ def cli(ctx: click.Context) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
-cli.add_command(run)
+def go_on(*args: Any) -> bool:
+    """`clipig_cli.run.go_on`, imported when it is needed."""
+    from clipig_cli.run import go_on
+
+    return go_on(*args)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from clipig_core.extension.arguments import pair
 from clipig_core.extension.completion import files
 
 if TYPE_CHECKING:
-    from clipig_core.config import Plan
+    from clipig_core.config.plan import Plan
     from clipig_core.engine.run import Run
     from clipig_core.extension.registry import Component, Registry
     from clipig_core.language.nodes import Node
@@ -99,7 +99,8 @@ def planned(
     Raises:
         InputError: with every problem that was found.
     """
-    from clipig_core.config import check, document
+    from clipig_core.config.check import check
+    from clipig_core.config.document import document
 
     wanted = dict(pair(variable, "--var") for variable in variables)
     values = given(options) | ({"vars": wanted} if wanted else {})
@@ -120,7 +121,7 @@ def check_output(output: str, repeat: int) -> None:
     Raises:
         UsageError, InputError: as it says. What else is wrong with it is found later.
     """
-    from clipig_core.config import split_output
+    from clipig_core.config.sections import split_output
     from clipig_core.runner.files import check_free
 
     with contextlib.suppress(OSError, ValueError):
@@ -131,7 +132,8 @@ def check_output(output: str, repeat: int) -> None:
 
 def output_document(text: str) -> Node:
     """A config with one output; `video.mp4` is the output `video` with the format `mp4`."""
-    from clipig_core.language.nodes import Node, read_yaml
+    from clipig_core.language.nodes import Node
+    from clipig_core.language.yaml import read_yaml
 
     place = Place(f"--out {text}")
     short = re.fullmatch(r"([\w/-]+)\.(\w+)", text)

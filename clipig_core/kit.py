@@ -11,11 +11,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipig_core.config import Document, Plan, Use, check, choice, read
+    from clipig_core.config.check import check, choice, read
     from clipig_core.config.differences import ABSENT, Difference, differences
+    from clipig_core.config.document import Document
     from clipig_core.config.json_schema import json_schema
     from clipig_core.config.keys import Key, keys
     from clipig_core.config.options import SettingsCommand, config_options, given, rewritten, run_options
+    from clipig_core.config.plan import Plan, Use
     from clipig_core.config.timeline import Lane, Timeline, remarks, timeline
     from clipig_core.downloads import FetchError, fetch
     from clipig_core.embedded import comment, exif
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
     from clipig_core.imaging.resample import Banded, banded, product, resample
     from clipig_core.imaging.sheet import contact_sheet, thumbnail
     from clipig_core.imaging.views import Axis, Pixels, Views, lazy
-    from clipig_core.language.nodes import Node, read_file, read_text, read_yaml
+    from clipig_core.language.nodes import Node
     from clipig_core.language.params import Declaration, declarations
+    from clipig_core.language.yaml import read_file, read_text, read_yaml
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
@@ -46,11 +49,13 @@ if TYPE_CHECKING:
     from clipig_core.runner.provenance import as_yaml, inside, plan_files, provenance
 
 _WHERE = {
-    "config": ("Document", "Plan", "Use", "check", "choice", "read"),
+    "config.check": ("check", "choice", "read"),
     "config.differences": ("ABSENT", "Difference", "differences"),
+    "config.document": ("Document",),
     "config.json_schema": ("json_schema",),
     "config.keys": ("Key", "keys"),
     "config.options": ("SettingsCommand", "config_options", "given", "rewritten", "run_options"),
+    "config.plan": ("Plan", "Use"),
     "config.timeline": ("Lane", "Timeline", "remarks", "timeline"),
     "downloads": ("FetchError", "fetch"),
     "embedded": ("comment", "exif"),
@@ -69,8 +74,9 @@ _WHERE = {
     "imaging.resample": ("Banded", "banded", "product", "resample"),
     "imaging.sheet": ("contact_sheet", "thumbnail"),
     "imaging.views": ("Axis", "Pixels", "Views", "lazy"),
-    "language.nodes": ("Node", "read_file", "read_text", "read_yaml"),
+    "language.nodes": ("Node",),
     "language.params": ("Declaration", "declarations"),
+    "language.yaml": ("read_file", "read_text", "read_yaml"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),

@@ -17,11 +17,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipig_core.config import Plan, check, read
+from clipig_core.config.check import check, read
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import to_png
-from clipig_core.language.nodes import Node, read_file, read_yaml
+from clipig_core.language.nodes import Node
+from clipig_core.language.yaml import read_file, read_yaml
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

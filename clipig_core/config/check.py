@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from clipig_core.config.document import document as merged
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Inner, Plan, Section, StagePlan, TargetPlan, Use
 from clipig_core.config.requires import unmet
 from clipig_core.config.sections import PARTS, Feature, Finish, Init, Settings, Stage, Target
@@ -19,6 +20,22 @@ from clipig_core.language.params import DEFAULT, Declaration, Value, Values, dec
 from clipig_core.language.types import Nested
 
 S = TypeVar("S")
+
+
+def read(
+    sources: Sequence[str | Node],
+    options: Mapping[str, object],
+    registry: Registry,
+    changes: Sequence[tuple[str, str]] = (),
+) -> Plan:
+    """The plan of some YAML files (`-` is standard input) or documents, and of options, which win.
+
+    `changes` set single parameters in the end, `targets.0.weight` to a YAML text.
+
+    Raises:
+        InputError: with every problem that was found.
+    """
+    return check(merged(sources, options, registry, changes), registry)
 
 
 def check(document: Node, registry: Registry) -> Plan:

@@ -11,8 +11,9 @@ from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import MAX_BYTES, Node, read_file, read_yaml
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import DEFAULT
+from clipig_core.language.yaml import MAX_BYTES, read_file, read_yaml
 
 SECTIONS = ("init", "vars")
 """Mappings that are merged key by key."""

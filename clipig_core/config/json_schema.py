@@ -14,15 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clipig_core import config
+from clipig_core.config import sections
 from clipig_core.errors import InputError, PluginError
 from clipig_core.extension.documentation import example_value, plain, prose, written
 from clipig_core.extension.kinds import CONSTRAINT, FEATURE, LOOK, MODEL, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import CONSTANTS, FUNCTIONS, RANDOM, VARIABLES
-from clipig_core.language.nodes import read_yaml
 from clipig_core.language.params import LARGEST, Declaration, declarations
 from clipig_core.language.types import Nested, Type
+from clipig_core.language.yaml import read_yaml
 
 Schema = dict[str, Any]
 
@@ -92,15 +92,17 @@ class Builder:
         Not even `targets` are required, as they may stand in another one of the files that a run merges.
         """
         properties = {
-            **self.section(config.Settings),
+            **self.section(sections.Settings),
             **{key: self.choice(kind) for key, kind in self.registry.keys(Stands.RUN_CHOICE).items()},
-            "init": {**mapping(self.section(config.Init), config.Init), "type": ["object", "null"]},
+            "init": {**mapping(self.section(sections.Init), sections.Init), "type": ["object", "null"]},
             "vars": {"description": VARS, "type": ["object", "null"], "additionalProperties": SINGLE},
             "requires": {"description": REQUIRES, "type": ["array", "null"], "items": {"type": "string"}},
             "look": self.look(),
             "targets": list_of(self.target(), "What the picture should be."),
-            "postproc": list_of(self.stage(config.Stage), "Steps that change the pixels directly, before each epoch."),
-            "finish": list_of(self.stage(config.Finish), "Steps after the last epoch, which change what is saved."),
+            "postproc": list_of(
+                self.stage(sections.Stage), "Steps that change the pixels directly, before each epoch."
+            ),
+            "finish": list_of(self.stage(sections.Finish), "Steps after the last epoch, which change what is saved."),
             **self.lists(Stands.RUN_LIST),
             **self.sections(),
         }
@@ -116,13 +118,13 @@ class Builder:
         """A target, which needs features or constraints, and may have a model of its own."""
         about = "The model of this target, if it is not that of the run: a name, or one name with parameters."
         properties = {
-            **self.section(config.Target),
+            **self.section(sections.Target),
             MODEL.key: {**self.choice(MODEL), "description": about, "default": None},
             FEATURE.plural: list_of(self.feature(), FEATURE.meaning),
             **self.lists(Stands.TARGET_LIST),
         }
         needs = [{"required": [name]} for name in (FEATURE.plural, CONSTRAINT.plural)]
-        return mapping(properties, config.Target, anyOf=needs)
+        return mapping(properties, sections.Target, anyOf=needs)
 
     def lists(self, stands: Stands) -> dict[str, Schema]:
         """The lists of components of the run, or of a target."""
@@ -144,13 +146,13 @@ class Builder:
     def feature(self) -> Schema:
         """A feature, which has exactly one source."""
         named_values = self.registry.named_values()
-        own, sources = self.parameters({**declarations(config.Feature), **named_values}), self.entries[FEATURE.name]
+        own, sources = self.parameters({**declarations(sections.Feature), **named_values}), self.entries[FEATURE.name]
         for key, kind in self.registry.keys(Stands.FEATURE_VALUE).items():
             known = [name for entry in self.entries[kind.name] for name in entry.spellings]
             form = words([name for name in known if name == name.lower()]) if kind.any_case else one_of(known)
             own[key] = {**{about: own[key][about] for about in ("description", "default") if about in own[key]}, **form}
         needs = [{"required": [name]} for entry in sources for name in entry.spellings if name not in own]
-        return named(sources, own, config.Feature, oneOf=needs or [False])
+        return named(sources, own, sections.Feature, oneOf=needs or [False])
 
     def look(self) -> Schema:
         """The name of a look; it is read before variables are filled in."""

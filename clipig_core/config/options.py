@@ -103,7 +103,7 @@ def given(options: Mapping[str, str | None]) -> dict[str, object]:
     Raises:
         InputError: a number is not even YAML.
     """
-    from clipig_core.language.nodes import read_yaml
+    from clipig_core.language.yaml import read_yaml
 
     settings = declarations(Settings)
     return {

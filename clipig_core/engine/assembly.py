@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core.config import FeaturePlan, Plan, Use
+from clipig_core.config.plan import FeaturePlan, Plan, Use
 from clipig_core.engine.canvas import Canvas, first_pixels
 from clipig_core.engine.context import EpochContext, broken
 from clipig_core.engine.encoder import Encoder

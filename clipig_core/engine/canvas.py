@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clipig_core.config import Init
+from clipig_core.config.sections import Init
 from clipig_core.errors import InputError, Problem
 from clipig_core.imaging.images import MAX_PIXELS, read_image
 from clipig_core.imaging.resample import resample

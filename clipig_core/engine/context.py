@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import torch
 from torch import Tensor
 
-from clipig_core.config import Section, Use
+from clipig_core.config.plan import Section, Use
 from clipig_core.engine.device import numbers
 from clipig_core.engine.randomness import Key
 from clipig_core.engine.suspects import given, taken

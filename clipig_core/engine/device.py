@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clipig_core.config import Plan
+from clipig_core.config.plan import Plan
 from clipig_core.errors import InputError, Problem
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from clipig_core.config import Plan, TargetPlan
+from clipig_core.config.plan import Plan, TargetPlan
 from clipig_core.engine.context import EpochContext, Placed, all_constant, call_constraint, call_transform
 from clipig_core.engine.memory import views_problem
 from clipig_core.errors import InputError, Problem

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipig_core.config import FeaturePlan
+from clipig_core.config.plan import FeaturePlan
 from clipig_core.engine.context import EpochContext, call_loss
 from clipig_core.engine.device import numbers
 from clipig_core.errors import PluginError

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clipig_core.config import Plan, Section, StagePlan
+from clipig_core.config.plan import Plan, Section, StagePlan
 from clipig_core.config.timeline import closed
 from clipig_core.engine.assembly import Assembly, Models
 from clipig_core.engine.canvas import Canvas, resize

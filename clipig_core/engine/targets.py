@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clipig_core.config import Constraint, Section, TargetPlan
+from clipig_core.config.plan import Section, TargetPlan
+from clipig_core.config.sections import Constraint
 from clipig_core.engine.context import EpochContext, Placed, call_constraint, call_transform
 from clipig_core.engine.device import numbers
 from clipig_core.engine.encoding import ChunkedEncoder

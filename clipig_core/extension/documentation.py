@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from clipig_core.errors import InputError, Place, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import Declaration
 from clipig_core.language.schedule import FrameTime
 
@@ -180,6 +180,8 @@ def written(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(map(written, value))
     if isinstance(value, str):
+        from clipig_core.language.yaml import read_yaml  # here, as listings do without
+
         with contextlib.suppress(InputError):
             if read_yaml(f"[{value}]", "text").plain_value() == [value]:
                 return value

@@ -17,7 +17,9 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 from clipig_core.errors import PluginError
@@ -25,6 +27,9 @@ from clipig_core.language.params import Declaration, Resized, declarations
 
 SECTIONS = "clipig_core.config.sections"
 """Where the parameters of core are declared: above, so it is named, not imported."""
+
+UNREADABLE = (EOFError, ImportError, OSError, SyntaxError, ValueError)
+"""What goes wrong with modules that are read without being imported."""
 
 PROSE_ENDS = re.compile(r"^(?:Example|Raises|Args|Returns|Yields)\b", re.MULTILINE)
 
@@ -183,8 +188,10 @@ class Kind:
             return "" if hasattr(sys.modules[module], attribute) else f"module '{module}' has no '{attribute}'"
         try:
             source = _source(module)
-            names = _defined(*source) if source else {"*": ""}
-        except (ImportError, OSError, SyntaxError, ValueError) as error:
+            if not source or attribute in _functions(*source):
+                return ""
+            names = _bound(*source)
+        except UNREADABLE as error:
             return f"module '{module}' cannot be read: {error}" if not isinstance(error, ImportError) else str(error)
         return "" if attribute in names or "*" in names else f"module '{module}' has no '{attribute}'"
 
@@ -193,8 +200,12 @@ class Kind:
         module, _, attribute = target.partition(":")
         try:
             source = _source(module)
-            return first_sentence(_defined(*source).get(attribute, "")) if source else ""
-        except (ImportError, OSError, SyntaxError, ValueError):
+            return (
+                first_sentence(_functions(*source).get(attribute) or _bound(*source).get(attribute, ""))
+                if source
+                else ""
+            )
+        except UNREADABLE:
             return ""
 
     def params(self, loaded: Any) -> dict[str, Declaration]:
@@ -515,7 +526,17 @@ def _source(module: str) -> tuple[str, int] | None:
 
 
 @functools.cache
-def _defined(path: str, _changed: int) -> dict[str, str]:
+def _functions(path: str, _changed: int) -> dict[str, str]:
+    """The functions that a module defines, with their docstrings, from its compiled code, which mostly is there."""
+    code = SourceFileLoader("", path).get_code("")
+    found = [one for one in code.co_consts if isinstance(one, CodeType)] if code else []
+    return {
+        one.co_name: inspect.getdoc(FunctionType(one, {})) or "" for one in found if one.co_flags & inspect.CO_OPTIMIZED
+    }
+
+
+@functools.cache
+def _bound(path: str, _changed: int) -> dict[str, str]:
     """Every name that a module binds anywhere, with its docstring; `*` when it can bind more than its text shows."""
     names: dict[str, str] = {}
     for node in ast.walk(ast.parse(Path(path).read_bytes(), path)):

@@ -232,7 +232,10 @@ class Registry:
         self._manager = pluggy.PluginManager(GROUP)
         self._manager.add_hookspecs(hooks)
         self.kinds: dict[str, Kind] = dict(KINDS)
-        found = [(Plugin(e.name, *_distribution(e)), e) for e in entry_points]
+        entries = [*entry_points]
+        distributions = {id(entry.dist): entry.dist for entry in entries}  # many share one
+        known = {number: _distribution(distribution) for number, distribution in distributions.items()}
+        found = [(Plugin(entry.name, *known[id(entry.dist)]), entry) for entry in entries]
         found.sort(key=lambda pair: (not pair[0].built_in, pair[0].name, pair[0].distribution))
         self.plugins = [plugin for plugin, _ in found]
         loaded = {}
@@ -241,7 +244,8 @@ class Registry:
         for plugin, entry in found:
             if not plugin.disabled:
                 with self._guard(plugin):
-                    _check_requirements(entry)
+                    if not plugin.built_in:
+                        _check_requirements(entry)
                     loaded[plugin.key] = entry.load()
                     self._bring(loaded[plugin.key])
         for plugin in self.plugins:
@@ -464,9 +468,9 @@ def _wanted(plugin: Plugin) -> bool:
     return allowed and not named(DISABLE)
 
 
-def _distribution(entry: importlib.metadata.EntryPoint) -> tuple[str, str]:
+def _distribution(dist: importlib.metadata.Distribution | None) -> tuple[str, str]:
     """Its name and version; half removed, a distribution may have neither."""
-    known = (entry.dist.name, entry.dist.version) if entry.dist else (None, None)
+    known = (dist.name, dist.version) if dist else (None, None)
     return known[0] or "unknown", known[1] or "0"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -62,6 +61,8 @@ def digest_of(path: Path) -> str:
 
 @functools.cache
 def _digest(path: Path, _changed: int, _size: int) -> str:
+    import hashlib  # here, as it costs a tenth of the time that help and listings need
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
-from clipig_core.config import split_output
+from clipig_core.config.sections import split_output
 from clipig_core.errors import InputError, RunError
 
 _Identity = tuple[int, int, int, int]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from clipig_core.config import Plan
+from clipig_core.config.plan import Plan
 from clipig_core.config.timeline import timeline
 from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import Row

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clipig_core.config import Plan, Use
+from clipig_core.config.plan import Plan, Use
 from clipig_core.engine.run import Run, Step
 from clipig_core.errors import InputError, Problem, RunError
 from clipig_core.extension.kinds import OUTPUT

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from torch import Tensor
 
-from clipig_core.config import Plan
+from clipig_core.config.plan import Plan
 from clipig_core.config.requires import required
 from clipig_core.config.templates import escaped
 from clipig_core.engine.run import Run

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from clipig_core import config
+from clipig_core.config.check import check
 from clipig_core.config.templates import fill, gaps
 from clipig_core.errors import InputError
 from clipig_core.extension.kinds import LOOK
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from clipig_core.testing.base import ContractError
 
 __tracebackhide__ = True
@@ -30,6 +30,6 @@ def check_look(target: str, /, text: str = WORDS) -> None:
                 f"{target}: has the placeholders {sorted(found)}; write '{{{{text}}}}', in quotes, where the words of "
                 "the user are to stand, and no others"
             )
-        config.check(fill(node, {"text": text}), Registry())
+        check(fill(node, {"text": text}), Registry())
     except InputError as error:
         raise ContractError(f"{target}: is no config once a text is in its place:\n{error}") from error

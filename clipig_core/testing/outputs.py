@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from clipig_core.config import read
+from clipig_core.config.check import read
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.extension.kinds import OUTPUT

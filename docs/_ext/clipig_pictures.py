@@ -22,14 +22,15 @@ from PIL import Image, ImageDraw, ImageFont
 from ruamel.yaml import YAML
 from torch import Tensor
 
-from clipig_core.config import check
+from clipig_core.config.check import check
 from clipig_core.engine.canvas import cover
 from clipig_core.engine.run import Run
 from clipig_core.errors import Place
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image, to_png
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
 from clipig_core.language.schedule import Now
+from clipig_core.language.yaml import read_yaml
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

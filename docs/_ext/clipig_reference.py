@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_cli import cli
-from clipig_core import config
+from clipig_core.config import sections
 from clipig_core.extension.documentation import documentation
 from clipig_core.extension.kinds import COMMAND, CONSTRAINT, KINDS, TRANSFORM, Kind, Stands
 from clipig_core.extension.registry import Component, Registry
@@ -98,9 +98,9 @@ def example(kind: str, name: str) -> str:
 
 
 def section(name: str) -> str:
-    """The parameters of a section of the config, from its class in `clipig_core.config`."""
-    named = REGISTRY.named_values() if name == config.Feature.__name__ else {}
-    return _table([*declarations(getattr(config, name)).values(), *named.values()])
+    """The parameters of a section of the config, from its class in `clipig_core/config/sections.py`."""
+    named = REGISTRY.named_values() if name == sections.Feature.__name__ else {}
+    return _table([*declarations(getattr(sections, name)).values(), *named.values()])
 
 
 def part(command: str) -> str:

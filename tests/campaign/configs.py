@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from clipig_core.config import read
+from clipig_core.config.check import read
 from clipig_core.errors import ClipigError
 from clipig_core.extension.kinds import Stands
 from clipig_core.extension.registry import Registry

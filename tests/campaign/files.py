@@ -13,7 +13,7 @@ from typing import Any
 
 from clipig_core.errors import ClipigError
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_file
+from clipig_core.language.yaml import read_file
 
 from .cases import Case, command, forked, spoiled, told, warm
 

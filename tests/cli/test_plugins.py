@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner
 
 from clipig_cli import cli
-from clipig_core import config
+from clipig_core.config.check import check
 from clipig_core.extension.documentation import documentation, example
 from clipig_core.extension.kinds import Stands
 from clipig_core.extension.registry import Component, Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from tests.cli.support import clipig, command, environment, install
 
 BUILT_IN = [component for plugin in Registry().plugins if plugin.built_in for component in plugin.components]
@@ -256,7 +256,7 @@ def test_components_that_cannot_be_loaded_say_why(acme: Path) -> None:
 
 
 def load(text: str, registry: Registry) -> None:
-    config.check(read_yaml(text, "example"), registry)
+    check(read_yaml(text, "example"), registry)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,18 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
-from clipig_core import config
+from clipig_core.config import sections
+from clipig_core.config.check import check, read
+from clipig_core.config.document import filled_in
 from clipig_core.config.json_schema import Builder, expression
 from clipig_core.config.sections import OutputPath
 from clipig_core.errors import InputError, Place
 from clipig_core.extension.registry import Component, Registry
 from clipig_core.language.expressions import FUNCTIONS, VARIABLES, Expression, ExpressionError
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import Declaration, declarations
 from clipig_core.language.types import Choice, Colors, Files, Flag, Lists, Moment, Nested, Pattern, Type
+from clipig_core.language.yaml import read_yaml
 from tests.cli.support import clipig, install
 from tests.docs.test_docs import CONFIGS as OF_THE_DOCS
 
@@ -40,7 +43,7 @@ def taken_by_schema(value: Any, validator: Draft7Validator = VALIDATOR) -> bool:
 
 def taken_by_clipig(node: Node, registry: Registry = REGISTRY) -> bool:
     try:
-        config.check(config.filled_in(node), registry)
+        check(filled_in(node), registry)
     except InputError:
         return False
     return True
@@ -109,7 +112,7 @@ def test_examples_and_what_is_made_of_them(text: str, tmp_path: Path, monkeypatc
         (tmp_path / picture).touch()
     node = of_yaml(text)
     assert taken_by_schema(node.plain_value())
-    whole = config.check(config.filled_in(node), REGISTRY)
+    whole = check(filled_in(node), REGISTRY)
     assert taken_by_schema(whole.dump())
 
 
@@ -305,7 +308,7 @@ def test_a_look_is_one_that_is_installed(tmp_path: Path) -> None:
     for value in ("objekt", 5, ["object"]):
         (tmp_path / "a.yaml").write_text(f"look: {json.dumps(value)}")
         with pytest.raises(InputError):
-            config.read([str(tmp_path / "a.yaml")], {}, REGISTRY)
+            read([str(tmp_path / "a.yaml")], {}, REGISTRY)
         assert not taken_by_schema({"look": value})
 
 
@@ -376,7 +379,7 @@ def mappings(params: Mapping[str, Declaration]) -> st.SearchStrategy[dict[str, A
 
 def behind_the_name(component: Component) -> st.SearchStrategy[Any]:
     params = component.params
-    own = declarations(config.Constraint) if component.kind == "constraint" else {}
+    own = declarations(sections.Constraint) if component.kind == "constraint" else {}
     forms = [mappings({**params, **own}), st.none()]
     if params:
         forms.append(values(next(iter(params.values()))))
@@ -393,27 +396,27 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     whole: dict[str, Any] = {"targets": [target]}
     match draw(st.sampled_from(kinds)):
         case "settings":
-            name = draw(st.sampled_from([*declarations(config.Settings)]))
-            whole[name] = draw(values(declarations(config.Settings)[name]))
+            name = draw(st.sampled_from([*declarations(sections.Settings)]))
+            whole[name] = draw(values(declarations(sections.Settings)[name]))
         case "init":
-            whole["init"] = draw(st.none() | mappings(declarations(config.Init)))
+            whole["init"] = draw(st.none() | mappings(declarations(sections.Init)))
         case "target":
-            target |= draw(mappings(declarations(config.Target)))
+            target |= draw(mappings(declarations(sections.Target)))
         case "feature":
-            feature |= draw(mappings(declarations(config.Feature)))
+            feature |= draw(mappings(declarations(sections.Feature)))
             feature["loss"] = draw(st.sampled_from(REGISTRY.names("loss")).flatmap(in_any_case))
             component = draw(components("feature"))
             del feature["text"]
             feature[draw(spelled(component))] = draw(behind_the_name(component))
         case "stage":
-            whole["postproc"] = [{"mul": 0.9, **draw(mappings(declarations(config.Stage)))}]
+            whole["postproc"] = [{"mul": 0.9, **draw(mappings(declarations(sections.Stage)))}]
         case "finishing":
-            whole["finish"] = [{"mul": 0.9, **draw(mappings(declarations(config.Finish)))}]
+            whole["finish"] = [{"mul": 0.9, **draw(mappings(declarations(sections.Finish)))}]
         case "vars":
             single = st.none() | st.booleans() | st.integers() | st.floats(-1, 1) | st.text(max_size=5)
             whole["vars"] = draw(st.none() | st.dictionaries(st.text(max_size=3), single, max_size=3))
         case "variable":
-            name = draw(st.sampled_from([*declarations(config.Settings), *config.CHOICES]))
+            name = draw(st.sampled_from([*declarations(sections.Settings), *sections.CHOICES]))
             whole["vars"] = {
                 "x": draw(st.sampled_from([1, 0.5, True, "linear", "auto", "adam", "rgb", "emoji", "50%"]))
             }
@@ -423,7 +426,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
             name = draw(spelled(component))
             target["model"] = draw(st.just(name) | behind_the_name(component).map(lambda value: {name: value}))
         case "choice":
-            kind = draw(st.sampled_from([*config.CHOICES]))
+            kind = draw(st.sampled_from([*sections.CHOICES]))
             component = draw(components(kind))
             name = draw(spelled(component))
             whole[kind] = draw(st.just(name) | behind_the_name(component).map(lambda value: {name: value}))

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from clipig_core.config import Plan, read
+from clipig_core.config.check import read
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 

@@ -14,11 +14,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.config import Plan, check, merge
+from clipig_core.config.check import check
+from clipig_core.config.document import merge
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.errors import InputError, Problem
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 
 SIZE = 8
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.config import Init
+from clipig_core.config.sections import Init
 from clipig_core.engine.canvas import Canvas, cover, first_pixels, resample, resize
 from clipig_core.errors import InputError
 from clipig_core.imaging.images import read_image

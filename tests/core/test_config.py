@@ -12,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from clipig_core.config import Document, Plan, check, read
+from clipig_core.config.check import check, read
+from clipig_core.config.document import Document
+from clipig_core.config.plan import Plan
 from clipig_core.config.timeline import closed
 from clipig_core.errors import InputError, Place, Problem
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
+from clipig_core.language.yaml import read_yaml
 from clipig_core.runner.provenance import as_yaml
 
 from .support import REGISTRY, config_of, image_file, problems_of, third_party

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipig_core.config import check, merge
+from clipig_core.config.check import check
+from clipig_core.config.document import merge
 from clipig_core.engine.run import Run
 from clipig_core.errors import PluginError
 from clipig_core.extension import guard
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 
 from .support import LinearEncoder, third_party
 

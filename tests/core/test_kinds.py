@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
-from clipig_core import config
+from clipig_core.config import check as checking
+from clipig_core.config.document import Document
 from clipig_core.config.json_schema import Builder, json_schema
 from clipig_core.config.keys import keys
+from clipig_core.config.plan import Plan
 from clipig_core.config.templates import fill, gaps
 from clipig_core.engine.run import Run
 from clipig_core.errors import InputError
 from clipig_core.extension.kinds import COMMAND, FUNCTION, KINDS, LOOK, Kind, Stands, first_sentence
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from tests.core.support import third_party
 
 HEAD = "from clipig_core import Entry, hookimpl\nfrom clipig_core.extension.kinds import Kind, Stands\n"
@@ -33,8 +35,8 @@ def registry_of(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> Reg
     return third_party(monkeypatch, folder, "acme_kinds", HEAD + code)
 
 
-def check(text: str, registry: Registry) -> config.Plan:
-    return config.check(read_yaml(text, "test.yaml"), registry)
+def check(text: str, registry: Registry) -> Plan:
+    return checking.check(read_yaml(text, "test.yaml"), registry)
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=str)
@@ -138,7 +140,7 @@ def waves(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Registry:
 
 
 def test_functions_can_be_called_in_expressions_and_are_imported_then(waves: Registry) -> None:
-    read = config.check(read_yaml("learnrate_scale: wave(2 + t, 3)\n" + TARGET, "test.yaml"), waves)
+    read = checking.check(read_yaml("learnrate_scale: wave(2 + t, 3)\n" + TARGET, "test.yaml"), waves)
     assert "acme_waves" not in sys.modules
     assert read.settings["learnrate_scale"].resolve({"t": 2.0}, random.Random(0)) == 0.75
     checked = check(
@@ -269,7 +271,7 @@ class Clumsy:
 def test_a_command_reads_a_section_that_is_no_part_of_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     registry = registry_of(monkeypatch, tmp_path, SECTION.replace("{section}", "Dance"))
     (tmp_path / "a.yaml").write_text(TARGET + "dance: {steps: 4}\nresolution: '{{size}}'\n")
-    document = config.Document.read([str(tmp_path / "a.yaml")], {}, registry)
+    document = Document.read([str(tmp_path / "a.yaml")], {}, registry)
     assert document.sections.plain_value() == {"dance": {"steps": 4}}
     assert "dance" not in document.node.value
     wanted = f"{tmp_path}/a.yaml:2:1: 'dance' is read by 'clipig dance' alone (write: clipig dance {tmp_path}/a.yaml)"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from clipig_core.errors import InputError, Problem
-from clipig_core.language.nodes import MAX_BYTES, Node, read_file, read_yaml
+from clipig_core.language.nodes import Node
+from clipig_core.language.yaml import MAX_BYTES, read_file, read_yaml
 
 from .support import problems_of
 

@@ -11,9 +11,10 @@ import pytest
 
 from clipig_core import Color, File, Floats2, Floats3, Floats4, Ints2, Param, PluginError, Type
 from clipig_core.errors import InputError, Place
-from clipig_core.language.nodes import Node, read_yaml
+from clipig_core.language.nodes import Node
 from clipig_core.language.params import Declaration, Value, declarations
 from clipig_core.language.schedule import FrameTime
+from clipig_core.language.yaml import read_yaml
 
 GROUPS = ("time", "resolution")
 VARIABLES = {"t": 0.25, "time": 0.25, "epoch": 3.0, "width": 30.0, "height": 20.0, "res": [30.0, 20.0]}

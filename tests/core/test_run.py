@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from clipig_core.config import check
+from clipig_core.config.check import check
 from clipig_core.engine.assembly import Models
 from clipig_core.engine.run import Run
 from clipig_core.engine.statistics import table
@@ -20,7 +20,7 @@ from clipig_core.engine.watch import Watch
 from clipig_core.errors import InputError, PluginError
 from clipig_core.extension.registry import Registry
 from clipig_core.imaging.images import read_image
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from clipig_core.runner.execute import execute
 from clipig_core.runner.provenance import provenance
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from clipig_core.config import check
+from clipig_core.config.check import check
 from clipig_core.engine.run import Run, Step
 from clipig_core.engine.statistics import table
 from clipig_core.errors import InputError, PluginError
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 
 from .support import AXES, SIZE, LinearEncoder, run_of, third_party
 

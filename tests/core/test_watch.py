@@ -14,7 +14,7 @@ from clipig_core.config.check import check
 from clipig_core.engine.run import Run
 from clipig_core.engine.watch import Watch
 from clipig_core.errors import ClipigError, PluginError, RunError
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from clipig_core.runner.execute import execute
 
 from .support import AXES, SIZE, LinearEncoder, third_party

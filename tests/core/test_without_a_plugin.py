@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from clipig_core.config import check
+from clipig_core.config.check import check
 from clipig_core.engine.run import Run
 from clipig_core.extension.documentation import example
 from clipig_core.extension.kinds import Stands
 from clipig_core.extension.registry import BUILT_IN, Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 from tests.core.support import REGISTRY, problems_of
 
 PLUGINS = sorted(one.name for one in entry_points(group="clipig") if one.dist and one.dist.name == BUILT_IN)

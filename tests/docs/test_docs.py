@@ -13,7 +13,9 @@ import click
 import pytest
 
 from clipig_cli import cli
-from clipig_core import config
+from clipig_core.config import check, sections
+from clipig_core.config.document import LISTS
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.extension.documentation import EXAMPLE
 from clipig_core.extension.kinds import KINDS
@@ -54,9 +56,9 @@ CONFIGS = {
 }
 
 
-def read(block: str, folder: Path, **options: object) -> config.Plan:
+def read(block: str, folder: Path, **options: object) -> Plan:
     (folder / "page.yaml").write_text(block, "utf-8")
-    return config.read([str(folder / "page.yaml")], options, REGISTRY)
+    return check.read([str(folder / "page.yaml")], options, REGISTRY)
 
 
 @pytest.mark.parametrize("block", CONFIGS.values(), ids=CONFIGS)
@@ -120,21 +122,21 @@ def test_built_in_components_declare_their_examples() -> None:
 
 
 SECTIONS = [
-    *(config.Settings, config.Init, config.Target, config.Feature, config.Constraint, config.Stage, config.Finish),
-    config.Outputs,
+    getattr(sections, name)
+    for name in ("Settings", "Init", "Target", "Feature", "Constraint", "Stage", "Finish", "Outputs")
 ]
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_sections_are_listed(section: type) -> None:
     page = EXPANDED["docs/reference/config.md"]
-    assert all(f"| `{name}` |" in page for name in [*declarations(section), *config.CHOICES])
+    assert all(f"| `{name}` |" in page for name in [*declarations(section), *sections.CHOICES])
 
 
 def test_every_part_of_a_config_has_its_place() -> None:
     page = EXPANDED["docs/reference/config.md"]
     heads = re.findall(r"^##+ (\S+)$", page, re.MULTILINE)
-    assert {*config.PARTS, "outputs", "targets.model"} <= {*heads}
+    assert {*sections.PARTS, "outputs", "targets.model"} <= {*heads}
     for look in REGISTRY.names("look"):
         assert f"`{look}`" in page
 
@@ -151,25 +153,25 @@ def test_parameters_of_the_reference_are_declared(name: str) -> None:
     """Every parameter that configs of old may have is known."""
     match name.split("."):
         case [setting]:
-            assert setting in {*declarations(config.Settings), *config.CHOICES, *config.LISTS, "init"}
+            assert setting in {*declarations(sections.Settings), *sections.CHOICES, *LISTS, "init"}
         case ["init", parameter]:
-            assert parameter in declarations(config.Init)
+            assert parameter in declarations(sections.Init)
         case ["targets", "features" | "transforms" | "constraints"]:
             pass
         case ["targets", parameter]:
-            assert parameter in declarations(config.Target)
+            assert parameter in declarations(sections.Target)
         case ["targets", "features", parameter]:
             assert parameter in {
-                *declarations(config.Feature),
+                *declarations(sections.Feature),
                 *REGISTRY.named_values(),
                 *REGISTRY.names("feature"),
             }
         case ["targets", "transforms", transform, *rest]:
             assert {*rest} <= params("transform", transform).keys()
         case ["targets", "constraints", constraint, *rest]:
-            assert {*rest} <= params("constraint", constraint).keys() | declarations(config.Constraint).keys()
+            assert {*rest} <= params("constraint", constraint).keys() | declarations(sections.Constraint).keys()
         case ["postproc", "active" | "start" | "end" as parameter]:
-            assert parameter in declarations(config.Stage)
+            assert parameter in declarations(sections.Stage)
         case ["postproc", transform, *rest]:
             assert {*rest} <= params("transform", transform).keys()
             assert not REGISTRY.find("transform", transform).resizes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from clipig_core.config import read
+from clipig_core.config.check import read
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.runner.execute import execute

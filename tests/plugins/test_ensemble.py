@@ -14,13 +14,13 @@ from torch import Tensor
 
 import clipig
 from clipig_core import InputError, Nested, Param
-from clipig_core.config import Plan, check
-from clipig_core.config.check import _Planner
+from clipig_core.config.check import _Planner, check
+from clipig_core.config.plan import Plan
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
 from clipig_core.kit import Encoder, as_yaml, json_schema, prepare
-from clipig_core.language.nodes import read_yaml
 from clipig_core.language.params import Declaration, declarations
+from clipig_core.language.yaml import read_yaml
 from clipig_ensemble.random_apply import random_apply
 
 REGISTRY = Registry()

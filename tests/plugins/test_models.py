@@ -23,11 +23,11 @@ from clipig_clip.emoji import EmojiEncoder, emoji
 from clipig_clip.encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_clip.traits import OPENAI
 from clipig_core import InputError, RunError
-from clipig_core.config import check
+from clipig_core.config.check import check
 from clipig_core.downloads import FetchError
 from clipig_core.engine.run import Run
 from clipig_core.extension.registry import Registry
-from clipig_core.language.nodes import read_yaml
+from clipig_core.language.yaml import read_yaml
 
 CPU = torch.device("cpu")
 TINY = (32, 64, 3, 128, 32, 12, 49408, 64, 1, 1)  # a ViT: 64x64 pixels, 12 tokens
