@@ -29,7 +29,7 @@ MAX_TEXT = 256_000
 MAX_VALUE = 10_000
 LAST_RUNS = 10
 STATIC = {"app.js": "text/javascript", "app.css": "text/css", "LICENSES.txt": "text/plain"}
-CONTROLS = ("pause", "go", "step", "stop", "undo")
+CONTROLS = ("pause", "go", "step", "stop", "undo", "watch")
 
 
 class RefusalError(Exception):
@@ -43,8 +43,8 @@ class RefusalError(Exception):
 class Studio:
     """The endpoints."""
 
-    def __init__(self, folder: Path, registry: Registry, read_only: bool = False) -> None:
-        self.session = Session(folder, read_only)
+    def __init__(self, folder: Path, registry: Registry, read_only: bool = False, workers: int | None = None) -> None:
+        self.session = Session(folder, read_only, workers)
         self.pictures = Pictures(folder)
         self.checker = Checker(registry)
         static = files("clipig_studio") / "static"

@@ -42,8 +42,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(folder: Path, port: int, opens: bool, registry: Registry, read_only: bool = False) -> None:
-    """Serve until Ctrl-C.
+def serve(
+    folder: Path, port: int, opens: bool, registry: Registry, read_only: bool = False, workers: int | None = None
+) -> None:
+    """Serve until Ctrl-C; `workers` runs go on at once, None is one for each GPU.
 
     Raises:
         OSError: the port is taken, or the folder cannot be used.
@@ -51,7 +53,7 @@ def serve(folder: Path, port: int, opens: bool, registry: Registry, read_only: b
     os.chdir(folder)  # where relative files of a config are looked for
     with socket.create_server((HOST, port), backlog=100) as listening:
         port = listening.getsockname()[1]
-        studio = Studio(folder, registry, read_only)
+        studio = Studio(folder, registry, read_only, workers)
         guard = Guard(studio.app(), frozenset({f"{HOST}:{port}", f"localhost:{port}"}), port)
         address = f"http://{HOST}:{port}/?token={guard.ticket}"
         click.echo(address)

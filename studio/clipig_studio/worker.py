@@ -1,4 +1,4 @@
-"""The process in which runs live, one after the other.
+"""A process in which runs live, one after the other.
 
 It is spawned by the server, gets commands through a pipe, and answers with messages, which are mappings. What it does
 to itself, such as running out of memory, harms neither the server nor the page. If the server dies, the pipe ends, and
@@ -39,8 +39,9 @@ Command = tuple[str, int, str]
 Message = dict[str, Any]
 
 
-def main(connection: Connection, folder: str) -> None:
+def main(connection: Connection, folder: str, environment: Mapping[str, str]) -> None:
     """Serve until the pipe ends or `quit` comes."""
+    os.environ.update(environment)  # before torch is loaded, which reads it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the server decides
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.chdir(folder)
@@ -75,7 +76,7 @@ class Worker:
     def serve(self) -> None:
         """Do one job after the other."""
         kit.Run  # noqa: B018 - loads torch now, not when somebody waits
-        self.send("ready")
+        self.send("ready", gpus=gpus())
         while True:
             what, job, text = self.inbox.get()
             if what == "quit":
@@ -207,6 +208,15 @@ class Work:
         self.send("changed", epoch=self.current.epoch, text=self.text, note=note, undo=len(self.undos))
         self.view.picture(self.current.image)
         self.view.restart()
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` calls them; none of them is touched."""
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (visible.split(",") if visible else [*map(str, range(count))])[:count]
 
 
 def files(plan: kit.Plan, base: Path) -> list[Path]:

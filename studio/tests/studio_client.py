@@ -127,12 +127,17 @@ class Studio:
 
     @property
     def worker(self) -> int:
-        """The process of the runs: the child that was spawned to run `main`."""
+        """The process of the runs."""
+        [found] = self.workers
+        return found
+
+    @property
+    def workers(self) -> list[int]:
+        """The children that were spawned to run `main`."""
         children = [path.read_text().split() for path in Path(f"/proc/{self.process.pid}/task").glob("*/children")]
-        [found] = [
+        return [
             int(pid) for pids in children for pid in pids if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
-        return found
 
     def end(self) -> int:
         """Ctrl-C."""

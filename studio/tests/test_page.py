@@ -355,6 +355,26 @@ def test_three_runs_wait_for_each_other(studio: Studio, pages: Pages) -> None:
     stop(page)
 
 
+def test_of_two_runs_at_once_either_is_watched(pages: Pages, tmp_path: Path) -> None:
+    with started(tmp_path / "two", "--workers", "2") as studio:
+        studio.login()
+        page = pages.open(studio)
+        for word in ("cat", "owl"):
+            write(page, config(word, epochs=90_000))
+            page.keyboard.press("Control+Enter")
+            expect(page.locator('.controls [data-state="running"]')).to_be_visible()
+        expect(page.locator('.queue [data-state="running"]')).to_have_count(2)
+        button(page, "Watch owl").click()
+        expect(button(page, "Watch cat")).to_be_visible()
+        expect(page.locator(".curves")).to_contain_text("owl")
+        stop(page)
+        button(page, "Watch cat").click()
+        expect(page.locator(".curves")).to_contain_text("cat")
+        expect(page.locator(".curves")).not_to_contain_text("owl")
+        stop(page)
+        page.close()
+
+
 def test_a_look_is_a_template(studio: Studio, pages: Pages) -> None:
     page = pages.open(studio)
     page.get_by_label("Start from").select_option("object")

@@ -16,7 +16,9 @@ from studio_client import Studio, config, started
 
 from clipig_studio.events import Curve, Moments, encode
 from clipig_studio.favourites import Favourites
-from clipig_studio.session import Job, Session
+from clipig_studio.job import FRAMES, Job
+from clipig_studio.painter import environment
+from clipig_studio.session import Session
 
 
 def test_a_run_leaves_a_picture_that_can_be_opened_again(studio: Studio) -> None:
@@ -74,6 +76,69 @@ def test_three_wait_for_each_other_and_one_is_taken_out(studio: Studio) -> None:
     assert studio.wait(third, "done")["picture"] == "cat-1.png"
     states = {one["id"]: one["state"] for one in studio.snapshot()["jobs"]}
     assert (states[first], states[second]) == ("stopped", "stopped")
+
+
+def test_two_workers_do_two_runs_at_once_and_either_can_be_watched(tmp_path: Path) -> None:
+    with started(tmp_path / "two", "--workers", "2") as studio:
+        studio.login()
+        texts = [config(name, epochs=100_000) for name in ("cat", "owl", "bee")]
+        cat, owl, bee = (studio.run(text) for text in texts)
+        studio.wait(cat, "running")
+        studio.wait(owl, "running")
+        assert studio.wait(bee, "waiting")
+        studio.until(3)
+        assert studio.snapshot()["job"]["id"] == cat  # another run that begins takes nobody's place
+        assert studio.post("/control", what="watch", job=bee).status == 200  # and does nothing, as there is nothing
+        studio.post("/control", what="watch", job=owl)
+        seen = studio.until(3)
+        assert (seen["id"], seen["text"]) == (owl, texts[1])
+        assert {tuple(point["values"]) for point in seen["points"]} == {("loss", "target: owl")}
+        assert studio.ask("GET", f"/frame/{seen['frame']}.webp").body[:4] == b"RIFF"
+        studio.post("/control", what="pause", job=cat)
+        studio.wait(cat, "paused")  # and not the one that is watched
+        assert len(studio.workers) == 2
+        os.kill(busiest(studio.workers), signal.SIGKILL)
+        assert "SIGKILL" in studio.wait(owl, "failed")["message"]
+        studio.wait(bee, "running")
+        studio.wait(cat, "paused")
+        assert studio.snapshot()["job"]["id"] == bee
+        for job in (cat, bee):
+            studio.post("/control", what="stop", job=job)
+            assert studio.wait(job, "stopped")["picture"]
+
+
+def busiest(processes: list[int]) -> int:
+    """The process that has just used the most time."""
+
+    def used(process: int) -> int:
+        return sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+    before = {process: used(process) for process in processes}
+    time.sleep(1)
+    return max(processes, key=lambda process: used(process) - before[process])
+
+
+def test_workers_share_gpus_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("clipig_studio.painter.cores", lambda: 6)
+    assert environment(0, 1, ["0"]) == {}
+    assert [environment(number, 3, ["4", "7"])["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["4", "7", "4"]
+    assert environment(1, 2, []) == {"OMP_NUM_THREADS": "3"}
+    assert environment(7, 20, [])["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert environment(1, 2, []) == {}
+
+
+def test_frames_of_a_run_that_nobody_watches_do_not_drive_out_those_of_another(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    watched, other = Job(1, "run", "x", ""), Job(2, "run", "y", "")
+    session.job, session.jobs = watched, {1: watched, 2: other}
+    session.on_step(watched, b"first")
+    for _ in range(3 * FRAMES):
+        session.on_step(other, b"other")
+    assert session.frame(str(watched.frame)) == b"first"
+    session.finish(other, "done", "")
+    assert session.frame(str(other.frame)) == b""
 
 
 def test_pause_one_step_go_on_stop(studio: Studio) -> None:
@@ -354,7 +419,7 @@ def test_numbers_that_are_not_finite_reach_pages_as_none(tmp_path: Path) -> None
     session = Session(tmp_path)
     session.job = session.jobs[1] = Job(1, "run", "x", "")
     values = {"loss": float("nan"), "x": float("inf"), "y": 1.0}
-    session.receive({"event": "step", "job": 1, "frame": b"", "epoch": 1, "values": values})
+    session.on_step(session.job, b"", values, epoch=1)
     encode("snapshot", session.snapshot())
     assert session.job.step["values"] == {"loss": None, "x": None, "y": 1.0}
 

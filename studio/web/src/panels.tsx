@@ -179,7 +179,7 @@ export function Timeline() {
 }
 
 export function Queue() {
-  const shown = jobs.value.filter((one) => one.state === "waiting" || one.id === job.value?.id || one.state === "failed");
+  const shown = jobs.value.filter((one) => !isOver(one) || one.id === job.value?.id || one.state === "failed");
   if (shown.length < 2) return null;
   return (
     <section class="queue">
@@ -191,6 +191,11 @@ export function Queue() {
             {one.state === "waiting" && (
               <button type="button" aria-label={`Take ${one.name} out of the queue`} onClick={() => control("stop", one.id)}>
                 Cancel
+              </button>
+            )}
+            {one.state !== "waiting" && !isOver(one) && one.id !== job.value?.id && (
+              <button type="button" aria-label={`Watch ${one.name}`} onClick={() => control("watch", one.id)}>
+                Watch
               </button>
             )}
             {one.state === "failed" && <span class="problem">{one.message}</span>}

@@ -40,6 +40,7 @@ export interface Job extends Summary {
   undo: number;
   frame: number;
   moments: Moment[];
+  log: Line[];
 }
 export interface Line {
   message: string;
@@ -200,7 +201,7 @@ function follow(begun: Job | null) {
   job.value = begun;
   stride = 1;
   count = 0;
-  if (begun) log.value = [];
+  if (begun) log.value = begun.log;
 }
 
 /** A point more, as the server keeps them: every so many, so that a long run stays small. */
@@ -217,8 +218,8 @@ const handlers: { [Name in keyof Events]: (content: Events[Name]) => void } = {
     folder.value = content.folder;
     readOnly.value = content.readOnly;
     jobs.value = content.jobs;
-    follow(content.job);
     log.value = content.log;
+    follow(content.job);
     connection.value = "open";
     void refresh();
     void refreshTemplates();
