@@ -155,7 +155,8 @@ def cases(device: str) -> list[Case]:
 
 def count_views(run: Run) -> int:
     """How many views an epoch shows to the encoder."""
-    return sum(target.batch_size if target.random else 1 for target in run.targets if target.features)
+    wanted = [target for target in run.targets if target.features]
+    return sum(target.plan.section.fixed.batch_size if target.random else 1 for target in wanted)
 
 
 def encoder_of(run: Run) -> ChunkedEncoder:

@@ -150,7 +150,10 @@ class Init:
 class Target:
     """One thing the picture should be: views of it, wanted features and constraints."""
 
-    VARIABLES: ClassVar[Groups] = {"weight": ("time", "resolution", "learnrate", "target constraint")}
+    VARIABLES: ClassVar[Groups] = {
+        "weight": ("time", "resolution", "learnrate", "target constraint"),
+        "batch_size": ("time", "resolution", "learnrate"),
+    }
     active: Active = True
     name: Annotated[str, Param("Name in the statistics.")] = "target"
     start: Start = ALWAYS[0]

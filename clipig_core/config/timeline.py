@@ -43,9 +43,16 @@ class Timeline:
     lanes: tuple[Lane, ...]
 
     def phases(self) -> list[int]:
-        """The epochs in which the resolution changes, or which targets take part; the first one among them."""
+        """The epochs in which the resolution changes, which targets take part, or how many views they have.
+
+        The first one is among them.
+        """
         targets = [lane.values for lane in self.lanes if lane.path.count(".") == 1 and lane.path.startswith("targets")]
-        states = [(size, tuple(values[i] is not None for values in targets)) for i, size in enumerate(self.resolutions)]
+        counts = [lane.values for lane in self.lanes if lane.path.endswith(".batch_size")]
+        states = [
+            (size, tuple(values[i] is not None for values in targets), tuple(values[i] for values in counts))
+            for i, size in enumerate(self.resolutions)
+        ]
         return [epoch for i, epoch in enumerate(self.moments) if i == 0 or states[i] != states[i - 1]]
 
 
@@ -65,6 +72,10 @@ def timeline(plan: Plan) -> Timeline:
     lanes = [*_settings(plan, contexts)]
     for path, label, sections in _parts(plan):
         lanes.append(Lane(path, label, tuple(_weight(sections, now, v) for now, v in zip(nows, contexts, strict=True))))
+        batch_size = sections[-1].values.get("batch_size")
+        if batch_size and not batch_size.constant:
+            numbers = tuple(float(batch_size.resolve(v, random.Random(0))) for v in contexts)
+            lanes.append(Lane(f"{path}.batch_size", "batch_size", numbers, schedule=True))
     sizes = tuple((int(v["width"]), int(v["height"])) for v in contexts)
     return Timeline(moments, sizes, tuple(lanes))
 
@@ -100,8 +111,10 @@ def _of_target(path: str, target: TargetPlan) -> Iterator[str]:
     fixed = target.section.fixed
     if fixed.select != "all" and len(target.features) == 1:
         yield f"{path}.select is '{fixed.select}', with one feature to select from"
-    if fixed.batch_size > 1 and target.features and not any(use.component.random for use in target.transforms):
-        yield f"{path} has {fixed.batch_size} views that are all the same, as no transform of it is random"
+    batch_size = target.section["batch_size"]
+    several = not batch_size.constant or fixed.batch_size > 1
+    if several and target.features and not any(use.component.random for use in target.transforms):
+        yield f"{path} has {batch_size.source} views that are all the same, as no transform of it is random"
 
 
 def _parts(plan: Plan) -> Iterator[tuple[str, str, Sequence[Section[object]]]]:

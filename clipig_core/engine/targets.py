@@ -93,18 +93,13 @@ class BoundTarget:
     ) -> None:
         self.index, self.plan, self.encoder, self.features = index, plan, encoder, features
         fixed = plan.section.fixed
-        self.name, self.select, self.batch_size, self.color = fixed.name, fixed.select, fixed.batch_size, fixed.color
+        self.name, self.select, self.color = fixed.name, fixed.select, fixed.color
         self.fair = fixed.feature_scale == "fair"
         self.normalized = fixed.gradient == "normalized"
         self.place = f"targets/{index}"
         self.transforms = Placed.all(plan.transforms, f"{self.place}/transforms")
         self.constraints = Placed.all([one.use for one in plan.constraints], f"{self.place}/constraints")
         self.random = any(part.use.component.random for part in self.transforms)
-
-    @property
-    def multiplicity(self) -> int:
-        """How often each view counts: views are all the same if no transform is random, and then there is one."""
-        return 1 if self.random else self.batch_size
 
     def make_fair(self, features: Tensor) -> None:
         """Choose factors, at most 1, so that all features have the same similarity to `features` [1, D].
@@ -116,12 +111,16 @@ class BoundTarget:
         for wanted, similarity in zip(self.features, similarities, strict=True):
             wanted.factor = min(positive) / similarity if similarity > 1e-6 else 1.0
 
+    def batch_size(self, context: EpochContext) -> int:
+        """How many views there are in an epoch."""
+        return context.at(self.plan.section, self.place).batch_size
+
     def views(self, image: Tensor, context: EpochContext) -> Tensor:
         """[1, 3, H, W] -> [B, 3, h, w]; B is 1 if nothing is random, as all views would be the same."""
         views: Images = image
         for part in self.transforms:
-            if part.use.component.random and views.shape[0] < self.batch_size:
-                views = Pixels(pixels(views), self.batch_size)
+            if part.use.component.random and views.shape[0] < self.batch_size(context):
+                views = Pixels(pixels(views), self.batch_size(context))
             views = call_transform(part, views, context)
         return pixels(views)
 
@@ -141,7 +140,9 @@ class TargetPass:
             if context.open(wanted.plan.section, f"{target.place}/features/{i}")
         ]
         weight = target.plan.section["weight"]
-        self.terms = Terms(target.features, active, target.select, weight, target.multiplicity, target.place)
+        self.multiplicity = 1 if target.random else target.batch_size(context)
+        """How often each view counts: views are all the same if no transform is random, and then there is one."""
+        self.terms = Terms(target.features, active, target.select, weight, self.multiplicity, target.place)
         self.views = target.views(image, context)
         """[B, 3, h, w]"""
         self.gradient: Tensor | None = None
@@ -178,13 +179,11 @@ class TargetPass:
         for index, (part, plan) in enumerate(zip(self.target.constraints, self.target.plan.constraints, strict=True)):
             result = self._constraint(index, part, plan.section, seen, similarity)
             if result:
-                held = held + self.target.multiplicity * weight * (result.weight * result.loss)[:, 0]
+                held = held + self.multiplicity * weight * (result.weight * result.loss)[:, 0]
                 result.loss = result.loss.detach()
                 terms.append(result)
         self.weight, self.constrained = weight, held.sum()
-        return TargetResult(
-            self.target.index, self.target.name, weight, loss + held.detach(), terms, self.target.multiplicity
-        )
+        return TargetResult(self.target.index, self.target.name, weight, loss + held.detach(), terms, self.multiplicity)
 
     def roots(self) -> tuple[list[Tensor], list[Tensor]]:
         """Where the gradient of this target comes from: tensors with a graph, and the gradient of each."""

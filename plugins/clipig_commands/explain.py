@@ -72,7 +72,7 @@ def explain(
 def lines(plan: Plan, times: Timeline, expected: Forecast | None, found: Sequence[str]) -> Iterator[str]:
     """All that there is to say, for people."""
     settings = plan.settings.fixed
-    yield f"{settings.epochs - settings.start_epoch} epochs, {sizes(times)}, {looked_at(plan)}"
+    yield f"{settings.epochs - settings.start_epoch} epochs, {sizes(times)}, {looked_at(plan, times)}"
     yield ""
     yield from chart(times, columns())
     if expected:
@@ -94,14 +94,19 @@ def sizes(times: Timeline) -> str:
     return ", ".join(texts if len(texts) <= 5 else [*texts[:2], "...", texts[-1]])
 
 
-def looked_at(plan: Plan) -> str:
+def looked_at(plan: Plan, times: Timeline) -> str:
     """How many views each model sees in an epoch in which all targets take part."""
-    views: dict[str, int] = {}
-    for target in plan.targets:
+    views: dict[str, tuple[int, int]] = {}
+    schedules = {lane.path: lane.values for lane in times.lanes}
+    for number, target in enumerate(plan.targets):
         if target.features:
             name = (target.model or plan.choices["model"]).name
-            views[name] = views.get(name, 0) + target.section.fixed.batch_size
-    return ", ".join(f"{count} views an epoch for {name}" for name, count in views.items()) or "no model"
+            known = views.get(name, (0, 0))
+            own = schedules.get(f"targets.{number}.batch_size") or (target.section.fixed.batch_size,)
+            counts = [int(count) for count in own if count is not None]
+            views[name] = (known[0] + min(counts), known[1] + max(counts))
+    texts = {name: f"{least} to {most}" if least < most else str(least) for name, (least, most) in views.items()}
+    return ", ".join(f"{count} views an epoch for {name}" for name, count in texts.items()) or "no model"
 
 
 def chart(times: Timeline, width: int) -> Iterator[str]:
