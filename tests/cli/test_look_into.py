@@ -267,6 +267,16 @@ def test_explain_tells_when() -> None:
     assert re.search(r"^learnrate_scale +[▁-█]+ +1 -> 0.1$", shown, re.MULTILINE)
 
 
+def test_explain_tells_how_the_number_of_views_changes(tmp_path: Path) -> None:
+    target = "{batch_size: 8 - 6 * (t > .5), features: [{text: cat}], transforms: [{noise: .1}]}"
+    (tmp_path / "a.yaml").write_text(f"epochs: 9\nmodel: emoji\nresolution: 16\ntargets: [{target}, {target}]")
+    trial = json.loads(clipig("explain", "a.yaml", "--json").stdout)["forecast"]
+    assert [(phase["first"], phase["epochs"]) for phase in trial["phases"]] == [(0, 5), (5, 4)]
+    shown = clipig("explain", "a.yaml", "--no-trial").stdout
+    assert "4 to 16 views an epoch for emoji" in shown
+    assert re.search(r"^  batch_size +[▁-█]+ +8 -> 2$", shown, re.MULTILINE)
+
+
 def test_explain_takes_settings() -> None:
     shown = clipig("explain", ROOT / "examples" / "boat.yaml", "--no-trial", "-e", "80", "-r", "64", "48").stdout
     assert shown.startswith("80 epochs, 64x48, ")

@@ -98,6 +98,20 @@ def test_all_views_of_all_targets_take_one_encoder_call_per_epoch() -> None:
     assert encoder.passes == [7] * 6
 
 
+def test_the_number_of_views_may_change_during_the_run() -> None:
+    encoder = LinearEncoder(AXES)
+    target = "{batch_size: 5 if epoch < 2 else 1 + epoch - 2, features: [{text: x}], transforms: [{noise: .1}]}"
+    run = run_of(f"{HEAD}chunk: 99\ntargets: [{target}]", encoder)
+    assert [len(step.targets[0].loss) for step in run] == [5, 5, 1, 2, 3, 4]
+    assert encoder.passes == [5, 5, 1, 2, 3, 4]
+    [row] = run.statistics.rows()
+    assert (row.views, row.share) == (20, 1)
+    still = run_of(f"{HEAD}targets: [{target.replace('noise: .1', 'mul: 1')}]", encoder)
+    assert [step.targets[0].multiplicity for step in still] == [5, 5, 1, 2, 3, 4]
+    held = run_of(f"{HEAD}targets: [{target.replace('1 + epoch - 2', '3 - epoch')}]", encoder)
+    assert [len(step.targets[0].loss) for step in held] == [5, 5, 1, 1, 1, 1]  # at its limit
+
+
 def test_texts_are_encoded_once() -> None:
     calls: list[str] = []
 
