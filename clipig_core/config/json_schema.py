@@ -244,7 +244,7 @@ class Builder:
         """Components in a parameter of another one; what they are is written down when all are known."""
         self.inside.add(wanted.kind)
         one = {"$ref": f"#/definitions/{_inside(wanted.kind)}"}
-        return {"type": "array", "items": one} if wanted.many else one
+        return {"anyOf": [{"type": "array", "items": one}, one]} if wanted.many else one
 
     def expression(self, groups: Sequence[str], also: Sequence[str], pattern: str = "") -> Schema:
         """What an expression may be, which may call the functions of plugins."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipig_cli import cli
+from clipig_cli.run import run
 from clipig_core.config import sections
 from clipig_core.extension.documentation import documentation
 from clipig_core.extension.kinds import COMMAND, CONSTRAINT, KINDS, TRANSFORM, Kind, Stands
@@ -143,7 +144,7 @@ def commands(_: str) -> str:
     context = click.Context(cli, info_name="clipig", **cli.context_settings)
     parts = [_options(cli, context)]
     plugged = {component.name: component.loaded for component in _shown_of(COMMAND.name)}
-    for name, command in sorted({**cli.commands, **plugged}.items()):
+    for name, command in sorted({"run": run, **plugged}.items()):
         inner = click.Context(command, parent=context, info_name=name)
         usage = " ".join(command.collect_usage_pieces(inner))
         parts += [

@@ -131,6 +131,8 @@ TAKEN = [
     "learnrate: 1_000.5e-3 * (1 - t2) # slow",
     "learnrate_scale: time_step(.2, .8)",
     "snapshot_interval: 1.5",
+    "model: {ensemble: {models: emoji}}",
+    "model: {ensemble: {models: [emoji, photo-lite0]}}",
     "seed:",
     "chunk: AUTO",
     "compile: Yes",
