@@ -35,6 +35,8 @@ class Session:
         self.painters: list[Painter] = []
         self.log: deque[dict[str, Any]] = deque(maxlen=MAX_LOG)
         """What was said outside of jobs."""
+        self._newest = (0, b"")
+        """The last frame of what was watched, and its number."""
         self._gpus: list[str] = []
         self._ids, self._numbers = count(1), count(1)
         self._queue = Queue(folder)
@@ -57,11 +59,11 @@ class Session:
     def frame(self, number: str) -> bytes:
         """A frame by its number, the newest one if it is not there any more; empty if it never was."""
         found = next(filter(None, (job.picture_of(number) for job in self.jobs.values())), b"")
-        if found or not self.job:
+        if found:
             return found
-        newest = str(self.job.frame)
-        old = number.isascii() and number.isdecimal() and len(number) <= len(newest) and int(number) < int(newest)
-        return self.job.picture_of(newest) if old else b""
+        newest = str(self._newest[0])
+        known = number.isascii() and number.isdecimal() and len(number) <= len(newest) and int(number) <= int(newest)
+        return self._newest[1] if known else b""
 
     # What pages ask for
 
@@ -221,6 +223,8 @@ class Session:
 
     def on_step(self, job: Job, frame: bytes, values: dict[str, float] | None = None, **numbers: Any) -> None:
         job.add(next(self._numbers), frame)
+        if job is self.job:
+            self._newest = (job.frame, frame)
         if values is not None:
             finite = {name: value if math.isfinite(value) else None for name, value in values.items()}  # as JSON has it
             job.curve.add(numbers["epoch"], finite)
