@@ -254,7 +254,7 @@ def test_before_and_now_share_a_picture(studio: Studio, pages: Pages) -> None:
     page = pages.open(studio)
     write(page, fine(config("banana", epochs=400)))
     page.keyboard.press("Control+Enter")
-    expect(state(page)).to_have_text("done")
+    expect(page.locator(".controls p").first).to_contain_text("done · epoch 400 of 400")  # and not that of a run before
     button(page, "Before").click()
     divider = page.get_by_role("slider", name="Before and now")
     page.locator("canvas[data-before]").wait_for()
