@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from clipig_core.config.document import document as merged
 from clipig_core.config.plan import ConstraintPlan, FeaturePlan, Inner, Plan, Section, StagePlan, TargetPlan, Use
@@ -60,11 +60,9 @@ def choice(kind: str, node: Node, registry: Registry) -> Use:
         InputError: there is none of this name, or its parameters are wrong.
     """
     planner = _Planner(registry, imports=True)
-    uses = planner.listed(registry.kinds[kind], node)
-    if not planner.problems and len(uses) != 1:
-        planner.problem(f"{len(uses)} names are given", node.place, "expected a name, or one name with parameters")
+    found = planner.one(registry.kinds[kind], node)
     raise_all(planner.problems)
-    return uses[0]
+    return cast("Use", found)  # as there would be a problem
 
 
 def _as_mapping(node: Node, names: Sequence[str]) -> Node | None:
@@ -275,6 +273,7 @@ class _Planner:
         own = {**self.declared(Feature), **self.registry.named_values()}
         sources = [name for name in self.registry.names(FEATURE.name) if name not in own]
         chosen = [name for name in node.value if name in sources or "/" in name]
+        chosen = chosen or [name for name in node.value if name not in own][:1]  # a source with a typo
         values = self.values(node, own, also=chosen)
         named = {key: self.named_value(kind, values.pop(key, None), node) for key, kind in self.named_kinds.items()}
         if len(chosen) != 1:

@@ -212,6 +212,8 @@ targets:
         (TARGET + "epochs: 0", "below the minimum of 1"),
         (TARGET + "resolution: 99999", "above the maximum of 16384"),
         (TARGET + "interpolation: cubik", "did you mean 'cubic'"),
+        ("targets: [{features: [{txt: cat, weight: 2}]}]", "unknown feature 'txt' (did you mean 'text'?)"),
+        ("targets: [{features: [{weight: 2}]}]", "a feature has no source (expected one of: image, text)"),
         (TARGET + "optimizer: [adam]", "expected a name, or one name with parameters"),
         (TARGET + "model: {emoji: {size: 5}}", "unknown parameter 'size'"),
         (TARGET + "start_epoch: -1", "below the minimum of 0"),
