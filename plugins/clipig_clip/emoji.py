@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import as_file, files
 
 import torch
@@ -18,13 +21,18 @@ log = logging.getLogger("clipig")
 
 
 class EmojiEncoder(ClipEncoder):
-    """A CLIP model that says which words it never learnt, and refuses texts of nothing else."""
+    """A CLIP model that says which words it never learnt, and refuses texts of nothing else.
+
+    It learnt words that several emoji share as something between them, `orange` between a fruit, a heart and a book, so
+    a text that is one of the everyday words of `names.json` stands for the one emoji that is named there.
+    """
 
     def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype, known: frozenset[int]) -> None:
         super().__init__(model, device, dtype)
         self.known = known
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
+        texts = [names().get(_bare(text), text) for text in texts]
         for text in texts:
             unknown = [word for word in text.split() if not self._knows(word)]
             if unknown and len(unknown) == len(text.split()):
@@ -36,6 +44,18 @@ class EmojiEncoder(ClipEncoder):
     def _knows(self, word: str) -> bool:
         tokens = clip.tokenize(word, context_length=self.context_length, truncate=True)[0]
         return set(tokens[tokens > 0].tolist()) <= self.known
+
+
+@cache
+def names() -> dict[str, str]:
+    """The names of the emoji that everyday words stand for."""
+    found: dict[str, str] = json.loads((files("clipig_clip") / "names.json").read_text("utf-8"))
+    return found
+
+
+def _bare(text: str) -> str:
+    """`orange` for `an Orange`."""
+    return re.sub(r"^(?:an?|the) ", "", " ".join(text.lower().split()))
 
 
 def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from clipig_core import RunError
-from clipig_core.kit import clamp_through, resample
+from clipig_core.kit import resample
 from clipig_photo import words
 from clipig_photo.lite import DEPTHS, Lite
 
@@ -49,14 +49,18 @@ class PhotoEncoder:
         self._told: set[str] = set()
 
     def prepare(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] -> [B, 3, h, w] in [0, 1]: of its own size, if both sides are between `LEAST` and `MOST`."""
+        """[B, 3, H, W] -> [B, 3, h, w]: of its own size, if both sides are between `LEAST` and `MOST`.
+
+        What noise and jitter leave outside of [0, 1] stays there: cut off, highlights and shadows would get only half
+        of the gradient, and pictures would be flat.
+        """
         height, width = images.shape[-2:]
         scale = min(max(1, LEAST / min(height, width)), MOST / max(height, width))
         wide, high = (min(max(round(side * scale), LEAST), MOST) for side in (width, height))
-        return clamp_through(images if (wide, high) == (width, height) else resample(images, wide, high))
+        return images if (wide, high) == (width, height) else resample(images, wide, high)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """[B, 3, h, w] in [0, 1], of any size -> [B, 1280 * nets], of length 1."""
+        """[B, 3, h, w] about in [0, 1], of any size -> [B, 1280 * nets], of length 1."""
         images = images.to(self._device)
         return self._joined([net(images) for net in self.nets])
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clipig_clip import NAMES, named
 from clipig_clip.checkpoint import checkpoint
-from clipig_clip.emoji import EmojiEncoder, emoji
+from clipig_clip.emoji import EmojiEncoder, emoji, names
 from clipig_clip.encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_clip.traits import OPENAI
 from clipig_core import InputError, RunError
@@ -94,6 +94,22 @@ def test_gradients_reach_the_image_and_no_weight(bundled: EmojiEncoder) -> None:
 def test_words_that_the_model_never_saw_are_named(bundled: EmojiEncoder, caplog: pytest.LogCaptureFixture) -> None:
     bundled.encode_text(["a strawberry in baroque chiaroscuro"])
     assert caplog.messages == ["the emoji model does not know: baroque, chiaroscuro"]
+
+
+def test_everyday_words_that_several_emoji_share_stand_for_one_of_them(bundled: EmojiEncoder) -> None:
+    known = names()
+    assert {"cup", "orange", "clock", "beagle"} <= known.keys()
+    assert not known.keys() & {name.lower() for name in known.values()}
+    first, *same, other = bundled.encode_text(["hot beverage", "cup", "a Cup", "the  cup", "a cup of gold"])
+    assert all(torch.equal(first, one) for one in same)
+    assert not torch.allclose(first, other, atol=0.1)
+
+
+def test_the_emoji_that_everyday_words_stand_for_are_known(
+    bundled: EmojiEncoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundled.encode_text(sorted({*names().values()}))
+    assert caplog.messages == []
 
 
 def test_words_that_do_not_fit_are_named(tiny: CLIP, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,9 +103,17 @@ def test_views_keep_their_size_if_it_makes_sense(
 ) -> None:
     prepared = lite0.prepare(noise(2, 3, height, width) * 3 - 1)
     assert prepared.shape == (2, 3, seen[1], seen[0])
-    assert prepared.min() >= 0
-    assert prepared.max() <= 1
     assert lite0.encode_image(prepared).isfinite().all()
+
+
+def test_views_that_noise_made_too_bright_or_too_dark_keep_their_whole_gradient(lite0: PhotoEncoder) -> None:
+    views = noise(1, 3, 96, 96) * 2 - 0.5
+    views.requires_grad_()
+    prepared = lite0.prepare(views)
+    assert torch.equal(prepared, views)
+    wanted = torch.linspace(-1, 1, views.numel()).view_as(views)
+    (found,) = torch.autograd.grad(prepared, views, wanted)
+    assert torch.equal(found, wanted)
 
 
 def test_an_image_has_the_same_features_alone(lite0: PhotoEncoder) -> None:
