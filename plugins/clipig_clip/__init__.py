@@ -13,4 +13,5 @@ def clipig_models() -> Mapping[str, str | Entry]:
     named = {name: Entry("clipig_clip.named:named", default=name == DEFAULT) for name in NAMES}
     files = dict.fromkeys((".pt", ".safetensors"), "clipig_clip.checkpoint:checkpoint")
     emoji = Entry("clipig_clip.emoji:emoji", words="clipig_clip.emoji:known_words")
-    return {**named, **files, "emoji": emoji}
+    things = Entry("clipig_clip.emoji:emoji_things", words="clipig_clip.emoji:known_words")
+    return {**named, **files, "emoji": emoji, "emoji-things": things}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
+from types import MappingProxyType
 
 import torch
 from safetensors import safe_open
@@ -23,16 +23,22 @@ log = logging.getLogger("clipig")
 class EmojiEncoder(ClipEncoder):
     """A CLIP model that says which words it never learnt, and refuses texts of nothing else.
 
-    It learnt words that several emoji share as something between them, `orange` between a fruit, a heart and a book, so
-    a text that is one of the everyday words of `names.json` stands for the one emoji that is named there.
+    `names` are texts that stand for others.
     """
 
-    def __init__(self, model: CLIP, device: torch.device, dtype: torch.dtype, known: frozenset[int]) -> None:
+    def __init__(
+        self,
+        model: CLIP,
+        device: torch.device,
+        dtype: torch.dtype,
+        known: frozenset[int],
+        names: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(model, device, dtype)
-        self.known = known
+        self.known, self.names = known, names
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        texts = [names().get(_bare(text), text) for text in texts]
+        texts = [self.names.get(_bare(text), text) for text in texts]
         for text in texts:
             unknown = [word for word in text.split() if not self._knows(word)]
             if unknown and len(unknown) == len(text.split()):
@@ -46,7 +52,6 @@ class EmojiEncoder(ClipEncoder):
         return set(tokens[tokens > 0].tolist()) <= self.known
 
 
-@cache
 def names() -> dict[str, str]:
     """The names of the emoji that everyday words stand for."""
     found: dict[str, str] = json.loads((files("clipig_clip") / "names.json").read_text("utf-8"))
@@ -62,6 +67,16 @@ def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
     """A CLIP trained by this project on emoji, 64x64 pixels; knows a thousand things and a dozen background colours."""
     model, known = load(name)
     return EmojiEncoder(model, device, dtype, known)
+
+
+def emoji_things(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
+    """The model `emoji`, for which an everyday word is one thing: `orange` the fruit, and not a heart or a book as well.
+
+    The words and the emoji that they stand for are those of `names.json` of this plugin; other texts mean what they do
+    for `emoji`.
+    """
+    model, known = load(name)
+    return EmojiEncoder(model, device, dtype, known, names())
 
 
 def known_words() -> list[str]:

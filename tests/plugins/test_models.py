@@ -19,7 +19,7 @@ from torch import Tensor
 
 from clipig_clip import NAMES, named
 from clipig_clip.checkpoint import checkpoint
-from clipig_clip.emoji import EmojiEncoder, emoji, names
+from clipig_clip.emoji import EmojiEncoder, emoji, emoji_things, names
 from clipig_clip.encoder import CLIP, MEAN, STD, ClipEncoder, clip, rebuild
 from clipig_clip.traits import OPENAI
 from clipig_core import InputError, RunError
@@ -97,12 +97,14 @@ def test_words_that_the_model_never_saw_are_named(bundled: EmojiEncoder, caplog:
 
 
 def test_everyday_words_that_several_emoji_share_stand_for_one_of_them(bundled: EmojiEncoder) -> None:
-    known = names()
-    assert {"cup", "orange", "clock", "beagle"} <= known.keys()
-    assert not known.keys() & {name.lower() for name in known.values()}
-    first, *same, other = bundled.encode_text(["hot beverage", "cup", "a Cup", "the  cup", "a cup of gold"])
+    things = emoji_things("emoji-things", CPU, torch.float32)
+    assert {"cup", "orange", "clock", "beagle"} <= things.names.keys()
+    assert not things.names.keys() & {name.lower() for name in things.names.values()}
+    first, *same, other = things.encode_text(["hot beverage", "cup", "a Cup", "the  cup", "a cup of gold"])
     assert all(torch.equal(first, one) for one in same)
     assert not torch.allclose(first, other, atol=0.1)
+    assert torch.equal(things.encode_text(["fox"]), bundled.encode_text(["fox"]))
+    assert not torch.allclose(things.encode_text(["cup"]), bundled.encode_text(["cup"]), atol=0.1)
 
 
 def test_the_emoji_that_everyday_words_stand_for_are_known(
