@@ -70,7 +70,7 @@ def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
 
 
 def emoji_things(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:
-    """The model `emoji`, for which an everyday word is one thing: `orange` the fruit, and not a heart or a book as well.
+    """The model `emoji`, for which an everyday word is one thing: `orange` a fruit, and not a heart or a book too.
 
     The words and the emoji that they stand for are those of `names.json` of this plugin; other texts mean what they do
     for `emoji`.

@@ -115,7 +115,7 @@ def test_nested_aliases_are_counted_before_anything_is_made_of_them(
     def built(*args: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("clipig_core.language.nodes._Reader.read", built)
+    monkeypatch.setattr("clipig_core.language.yaml._Reader.read", built)
     text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
     text += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, depth))
     problem = problem_of(text)

@@ -1157,7 +1157,7 @@ def test_wrong_plugins(module: Callable[[str], str], code: str, found: str) -> N
         ('# Soft.\ntargets: [{features: [{text: "soft {{text}}"}]}]', None),
         ('targets: [{features: [{text: "soft {{text}}"}]}]', "has no documentation"),
         ("# Soft.\ntargets: [{features: [{text: soft}]}]", r"has the placeholders \[\]; write '\{\{text\}\}'"),
-        ('# Soft.\ntargets: [{features: [{txt: "{{text}}"}]}]', "is no config (.|\n)*unknown parameter 'txt'"),
+        ('# Soft.\ntargets: [{features: [{txt: "{{text}}"}]}]', "is no config (.|\n)*unknown feature 'txt'"),
         ("# Soft.\ntargets: [", "is no config"),
     ],
 )
