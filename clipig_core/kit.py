@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from clipig_core.language.nodes import Node
     from clipig_core.language.params import Declaration, declarations
     from clipig_core.language.yaml import read_file, read_text, read_yaml
+    from clipig_core.machine import cores, free_memory, gpus
     from clipig_core.penalty import Above, Below, Loss, beyond, difference
     from clipig_core.runner.background import Background, Rhythm
     from clipig_core.runner.execute import Observer, Result, execute
@@ -77,6 +78,7 @@ _WHERE = {
     "language.nodes": ("Node",),
     "language.params": ("Declaration", "declarations"),
     "language.yaml": ("read_file", "read_text", "read_yaml"),
+    "machine": ("cores", "free_memory", "gpus"),
     "penalty": ("Above", "Below", "Loss", "beyond", "difference"),
     "runner.background": ("Background", "Rhythm"),
     "runner.execute": ("Observer", "Result", "execute"),
@@ -135,6 +137,7 @@ __all__ = [
     "comment",
     "config_options",
     "contact_sheet",
+    "cores",
     "declarations",
     "difference",
     "differences",
@@ -146,7 +149,9 @@ __all__ = [
     "find_precision",
     "fit",
     "forecast",
+    "free_memory",
     "given",
+    "gpus",
     "inside",
     "json_schema",
     "keys",

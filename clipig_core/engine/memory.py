@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
 from clipig_core.errors import Problem
 from clipig_core.language.nodes import Node
+from clipig_core.machine import free_memory
 
 PIXEL = 3 * 4
 """Bytes of a pixel."""
@@ -73,55 +70,8 @@ def views_problem(batch: int, width: int, height: int, device: torch.device, nod
 
 
 def available(device: torch.device) -> int | None:
-    """Bytes that a process can still have, as far as somebody knows: the machine, its cgroup, its own limits."""
+    """Bytes that this process can still have on a device, as far as somebody knows."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(torch.cuda.mem_get_info(device)[0]) + cached
-    if device.type != "cpu":
-        return None
-    return min([*_machine(), *_cgroup(), *_limits()], default=None)
-
-
-def _machine() -> Iterator[int]:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-        found = {line[0]: 1024 * int(line[1]) for line in lines}
-        yield found["MemAvailable:"] + found["SwapFree:"]
-        return
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # not of Windows
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _cgroup() -> Iterator[int]:
-    """What the limits of all groups leave in which the process is; files that were read can be forgotten."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            names = ("memory.max", "memory.current", "inactive_file ")
-            root = Path("/sys/fs/cgroup")
-            if controllers:
-                names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file ")
-                root /= "memory"
-            if not controllers or "memory" in controllers.split(","):
-                inside = Path(path.lstrip("/"))
-                yield from (left for one in (inside, *inside.parents) for left in _left(root / one, *names))
-
-
-def _left(group: Path, limit: str, used: str, cache: str) -> Iterator[int]:
-    with contextlib.suppress(OSError, ValueError):  # there is no limit
-        stat = (group / "memory.stat").read_text().splitlines()
-        forgettable = sum(int(line.removeprefix(cache)) for line in stat if line.startswith(cache))
-        yield int((group / limit).read_text()) - int((group / used).read_text()) + forgettable
-
-
-def _limits() -> Iterator[int]:
-    """What `ulimit -v` and `ulimit -d` leave."""
-    with contextlib.suppress(ImportError, OSError, ValueError, KeyError):
-        import resource
-
-        lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
-        status = {line[0]: line[1:] for line in lines if line}
-        for limit, used in ((resource.RLIMIT_AS, "VmSize:"), (resource.RLIMIT_DATA, "VmData:")):
-            most = resource.getrlimit(limit)[0]
-            if most != resource.RLIM_INFINITY:
-                yield most - 1024 * int(status[used][0])
+    return free_memory() if device.type == "cpu" else None

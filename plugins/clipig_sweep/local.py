@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from clipig_core import Param, RunError
+from clipig_core import Param, RunError, kit
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -45,10 +45,11 @@ def local(
 
     Example: {workers: 4}
     """
-    devices = _gpus()
-    carried = len(devices) or min(cores(), max(1, int(free_memory() / memory)))
+    devices, cores = kit.gpus(), kit.cores()
+    free = kit.free_memory(swap=False)
+    carried = len(devices) or (cores if free is None else max(1, min(cores, int(free / 1e9 / memory))))
     count = workers if isinstance(workers, int) else carried
-    each = threads if isinstance(threads, int) else max(1, cores() // count)
+    each = threads if isinstance(threads, int) else max(1, cores // count)
     context = _context(run)
     waiting = deque((job, 1) for job in jobs)
     slots = [_Slot(context, run, each, devices[i % len(devices)] if devices else "") for i in range(count)]
@@ -66,36 +67,6 @@ def local(
     finally:
         for slot in slots:
             slot.stop()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with contextlib.suppress(OSError, ValueError):  # no control group, or "max"
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        count = min(count, max(1, int(quota) // int(period)))
-    return count
-
-
-def free_memory() -> float:
-    """Gigabytes that are left for new processes; infinite where nobody knows."""
-    found = [float("inf")]
-    with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        found.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text() for name in ("max", "current"))
-        found.append(int(limit) - int(used))
-    return min(found) / 1e9
-
-
-def _gpus() -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` calls them. None of them is touched."""
-    import torch
-
-    count = torch.cuda.device_count()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return (visible.split(",") if visible else [*map(str, range(count))])[:count]
 
 
 def _context(run: Callable[..., object]) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clipig_core import kit
 from clipig_studio.worker import main
 
 if TYPE_CHECKING:
@@ -83,12 +84,7 @@ def environment(number: int, count: int, gpus: list[str]) -> dict[str, str]:
     """What a painter of several needs: a GPU of its own, and no more threads than its share of the cores."""
     found = {}
     if count > 1 and "OMP_NUM_THREADS" not in os.environ:
-        found["OMP_NUM_THREADS"] = str(max(1, cores() // count))
+        found["OMP_NUM_THREADS"] = str(max(1, kit.cores() // count))
     if count > 1 and gpus:
         found["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
     return found
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

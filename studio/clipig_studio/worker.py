@@ -76,7 +76,7 @@ class Worker:
     def serve(self) -> None:
         """Do one job after the other."""
         kit.Run  # noqa: B018 - loads torch now, not when somebody waits
-        self.send("ready", gpus=gpus())
+        self.send("ready", gpus=kit.gpus())
         while True:
             what, job, text = self.inbox.get()
             if what == "quit":
@@ -208,15 +208,6 @@ class Work:
         self.send("changed", epoch=self.current.epoch, text=self.text, note=note, undo=len(self.undos))
         self.view.picture(self.current.image)
         self.view.restart()
-
-
-def gpus() -> list[str]:
-    """The GPUs that this process may use, as `CUDA_VISIBLE_DEVICES` calls them; none of them is touched."""
-    import torch
-
-    count = torch.cuda.device_count()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return (visible.split(",") if visible else [*map(str, range(count))])[:count]
 
 
 def files(plan: kit.Plan, base: Path) -> list[Path]:

@@ -120,7 +120,7 @@ def busiest(processes: list[int]) -> int:
 
 def test_workers_share_gpus_and_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("clipig_studio.painter.cores", lambda: 6)
+    monkeypatch.setattr("clipig_core.machine.cores", lambda: 6)
     assert environment(0, 1, ["0"]) == {}
     assert [environment(number, 3, ["4", "7"])["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["4", "7", "4"]
     assert environment(1, 2, []) == {"OMP_NUM_THREADS": "3"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clipig_core.engine import memory
+from clipig_core import machine
 from clipig_core.engine.canvas import cover
 from clipig_core.engine.memory import available, out_of_memory
 from clipig_core.errors import InputError, PluginError, RunError
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten megabytes."""
-    monkeypatch.setattr(memory, "_machine", lambda: iter([10_000_000]))
+    monkeypatch.setattr(machine, "_machine", lambda _: iter([10_000_000]))
 
 
 @pytest.mark.usefixtures("little")
@@ -123,20 +123,12 @@ def test_what_means_that_there_is_no_memory() -> None:
     assert not out_of_memory(None)
 
 
-def test_what_is_there_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_is_there_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     there = available(CPU)
     assert there is not None
     assert 10_000_000 < there < 10**14
-    group = tmp_path / "group"
-    group.mkdir()
-    (group / "memory.max").write_text("5000\n")
-    (group / "memory.current").write_text("3000\n")
-    (group / "memory.stat").write_text("anon 7\ninactive_file 400\n")
-    assert list(memory._left(group, "memory.max", "memory.current", "inactive_file ")) == [2400]
-    (group / "memory.max").write_text("max\n")
-    assert not list(memory._left(group, "memory.max", "memory.current", "inactive_file "))
     run = run_of(HEAD + "targets: [{features: [{text: x}]}]", LinearEncoder(AXES))
-    monkeypatch.setattr(memory, "_cgroup", lambda: iter([2400]))
+    monkeypatch.setattr(machine, "_memory_of_groups", lambda: iter([2400]))
     assert available(CPU) == 2400
     assert run.encoders["emoji"]._budget() == 1200
 
