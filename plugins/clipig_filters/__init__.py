@@ -25,5 +25,6 @@ def clipig_constraints() -> Mapping[str, str | Entry]:
         "border": "clipig_filters.border:keep_border",
         "edge_mean": "clipig_filters.edge:limit_edge_mean",
         "rim": "clipig_filters.rim:keep_rim_smooth",
+        "symmetry": "clipig_filters.symmetry:keep_symmetric",
         "variation": Entry("clipig_filters.variation:limit_variation", excess="flat"),
     }

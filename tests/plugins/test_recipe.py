@@ -312,6 +312,25 @@ def test_the_middle_may_be_rough() -> None:
     assert float(apply_constraint("rim", pixels.roll(30, 3))) > 0.1
 
 
+def test_symmetry_is_the_mean_square_between_an_image_and_its_reflection() -> None:
+    pixels = images(2, 20, 31)
+    light = F.pad(pixels.mean(1, keepdim=True), (2,) * 4, mode="reflect").unfold(2, 5, 1).unfold(3, 5, 1).mean((4, 5))
+    for axis, dimension in (("vertical", 3), ("horizontal", 2)):
+        expected = 1000 * (light - light.flip(dimension)).square().mean((1, 2, 3))
+        torch.testing.assert_close(apply_constraint("symmetry", pixels, axis=axis), expected)
+
+
+def test_symmetry_leaves_colours_and_reflected_shapes_alone() -> None:
+    half = images(1, 24, 12)
+    for axis, dimension in (("vertical", 3), ("horizontal", 2)):
+        whole = torch.cat([half, half.flip(dimension)], dimension)
+        assert float(apply_constraint("symmetry", whole, axis=axis)) == pytest.approx(0, abs=1e-6)
+    red_and_blue = torch.zeros(1, 3, 24, 24)
+    red_and_blue[:, 0, :, :12] = red_and_blue[:, 2, :, 12:] = 0.9
+    assert float(apply_constraint("symmetry", red_and_blue)) == pytest.approx(0, abs=1e-6)
+    assert float(apply_constraint("symmetry", red_and_blue[:, :1].expand(-1, 3, -1, -1))) > 100
+
+
 # Finishing.
 
 
