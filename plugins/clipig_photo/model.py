@@ -63,7 +63,7 @@ class PhotoEncoder:
     def encode_image(self, images: Tensor) -> Tensor:
         """[B, 3, h, w] about in [0, 1], of any size -> [B, 1280 * nets], of length 1.
 
-        Blocks are skipped only while there is a gradient to be found; otherwise the nets look with all they have.
+        Blocks are skipped only on the way to a gradient; otherwise the nets look with all they have.
         """
         images = images.to(self._device)
         drop = self._drop if images.requires_grad else 0.0
