@@ -24,9 +24,9 @@ def keep_symmetric(
 
     It is `1000 * mean((light - reflected light)^2)`. light is the mean of red, green and blue, blurred by the mean of a
     square window, so that only broad shapes have to agree; colours and fine details are free. A window larger than the
-    image is made smaller.
+    image is made smaller. In a target without transforms it sees the picture, elsewhere its views.
 
-    Example: {weight: "5 * (1 - t)"}
+    Example: {weight: ".5 * (1 - t)"}
     """
     light = box(images.mean(1, keepdim=True), size)
     reflected = light.flip(-1 if axis == "vertical" else -2)
