@@ -10,11 +10,11 @@ import pytest
 from clipig_core import kit, machine
 
 
-def group(folder: Path, **files: str) -> Path:
+def group(folder: Path, **files: str) -> None:
+    """A control group: `cpu_max="..."` is what its file `cpu.max` says."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name.replace("_", ".", 1)).write_text(text + "\n")
-    return folder
 
 
 @pytest.fixture
