@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clipig_core.errors import Place, nearest, printable
     from clipig_core.extension.arguments import pair
     from clipig_core.extension.completion import files, names_of
-    from clipig_core.extension.documentation import beside
+    from clipig_core.extension.documentation import beside, page_of_parameter, parameters
     from clipig_core.extension.registry import Registry
     from clipig_core.imaging.clamp import clamp_through
     from clipig_core.imaging.images import ImageFile, Picture, read_image, to_image, to_png
@@ -68,7 +68,7 @@ _WHERE = {
     "errors": ("Place", "nearest", "printable"),
     "extension.arguments": ("pair",),
     "extension.completion": ("files", "names_of"),
-    "extension.documentation": ("beside",),
+    "extension.documentation": ("beside", "page_of_parameter", "parameters"),
     "extension.registry": ("Registry",),
     "imaging.clamp": ("clamp_through",),
     "imaging.images": ("ImageFile", "Picture", "read_image", "to_image", "to_png"),
@@ -160,7 +160,9 @@ __all__ = [
     "nearest",
     "numbers",
     "outputs",
+    "page_of_parameter",
     "pair",
+    "parameters",
     "plan_files",
     "prepare",
     "printable",

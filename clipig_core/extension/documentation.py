@@ -10,7 +10,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from clipig_core.errors import InputError, Place, printable
+from clipig_core.errors import InputError, Place, PluginError, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
 from clipig_core.language.nodes import Node
@@ -69,6 +69,21 @@ def parameter(declaration: Declaration) -> dict[str, object]:
     }
 
 
+def parameters(registry: Registry) -> list[dict[str, Any]]:
+    """What is declared of the parameters of all components that can be loaded, for JSON. Imports them.
+
+    Those of one name that mean the same are one entry; `of` says whose they are.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for component in (one for plugin in registry.plugins for one in plugin.components):
+        with contextlib.suppress(PluginError):
+            for declaration in component.params.values():
+                entry = parameter(declaration)
+                own = next(iter(registry.spellings(component)), component.name)
+                found.setdefault(repr(entry), {**entry, "of": []})["of"].append({"kind": component.kind, "name": own})
+    return [*found.values()]
+
+
 def plain(default: object) -> object:
     """A default as JSON has it."""
     if isinstance(default, tuple):
@@ -118,6 +133,15 @@ def page(entry: dict[str, Any], width: int) -> list[str]:
     if entry["example"]:
         lines += ["", "Example", *textwrap.indent(entry["example"], "  ").splitlines()]
     return [printable(line) for line in lines]
+
+
+def page_of_parameter(entry: dict[str, Any], width: int) -> list[str]:
+    """What there is to say of one of `parameters`, for people."""
+    kinds = dict.fromkeys(one["kind"] for one in entry["of"])
+    names = {kind: ", ".join(one["name"] for one in entry["of"] if one["kind"] == kind) for kind in kinds}
+    owners = "; ".join(f"{kind} {names[kind]}" for kind in kinds)
+    lines = [*beside("", f"{entry['name']}, a parameter of {owners}", width), *beside("  ", entry["doc"], width)]
+    return [printable(line) for line in [*lines, *beside("  type: ", type_in_words(entry), width)]]
 
 
 def page_of_kind(kind: Kind, registry: Registry, width: int) -> list[str]:

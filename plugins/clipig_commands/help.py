@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,7 +31,8 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
     """Explain KEY: what stands in a config under this name.
 
     KEY is a name such as `select`, a path such as `init.resolution`, a variable of expressions such as `t`, a
-    component such as `blur`, or a command. Without it, all keys are listed.
+    component such as `blur`, a parameter of one such as `blur.sigma` or `sigma`, or a command. Without it, all keys
+    are listed.
 
     \b
     clipig help resolution
@@ -55,20 +56,33 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
 
 
 def of_others(ctx: click.Context, registry: Registry, name: str, structured: bool) -> None:
-    """The help of a command, or of a component.
+    """The help of a command, a component, or the parameters of components.
 
     Raises:
         InputError: nothing has this name; what is near is named.
     """
-    from clipig_core.kit import nearest
+    from clipig_core.kit import nearest, page_of_parameter, parameters
 
     if is_command(ctx, name):
         call(ctx, name, ["--help"])
     elif name in known(registry) or name in registry.kinds or "/" in name:
         call(ctx, "plugins", [name, *(["--json"] if structured else [])])
     else:
-        near = nearest(name, known(registry))
-        raise InputError(Problem(f"nothing is called '{name}'", hint=near or "'clipig help' lists all keys"))
+        every = parameters(registry)
+        found = [entry for entry in every if name in spellings(entry)]
+        if not found:
+            near = nearest(name, [*known(registry), *(spelling for entry in every for spelling in spellings(entry))])
+            raise InputError(Problem(f"nothing is called '{name}'", hint=near or "'clipig help' lists all keys"))
+        if structured:
+            as_json(found)
+        else:
+            click.echo("\n\n".join("\n".join(page_of_parameter(entry, columns())) for entry in found))
+
+
+def spellings(parameter: Mapping[str, Any]) -> list[str]:
+    """How one may ask for a parameter: by its name, alone or behind that of a component that has it."""
+    name = parameter["name"]
+    return [name, *(f"{owner['name']}.{name}" for owner in parameter["of"])]
 
 
 def is_command(ctx: click.Context, name: str) -> bool:

@@ -243,8 +243,21 @@ def test_help() -> None:
     assert json.loads(clipig("help", "canvas", "--json").stdout)[0]["names"] == REGISTRY.names("canvas")
     with pytest.raises(ClipigError, match="did you mean 'resolution'"):
         clipig("help", "resolutoin")
+    with pytest.raises(ClipigError, match="did you mean 'stochastic_depth'"):
+        clipig("help", "stochastic_deep")
     with pytest.raises(ClipigError, match="nothing is called ''"):
         clipig("help", "")
+
+
+def test_help_of_a_parameter() -> None:
+    shown = " ".join(clipig("help", "stochastic_depth").stdout.split())
+    assert shown.startswith("stochastic_depth, a parameter of model photo, photo-lite0, photo-lite1, photo-lite2 ")
+    assert "float, from 0 to 0.9, default 0" in shown
+    sizes = json.loads(clipig("help", "size", "--json").stdout)
+    assert {"kind": "transform", "name": "resize"} in [owner for size in sizes for owner in size["of"]]
+    sigmas = json.loads(clipig("help", "blur.sigma", "--json").stdout)
+    assert {"kind": "transform", "name": "blur"} in sigmas[0]["of"]
+    assert all("blur" in [owner["name"] for owner in sigma["of"]] for sigma in sigmas)
 
 
 # explain
