@@ -45,7 +45,7 @@ def _label(key: str, value: object) -> str:
 
 def _blocks(cells: Sequence[tuple[Labels, Mapping[str, Any]]], captions: bool = False) -> bytes | None:
     blocks, lines, columns = ([*dict.fromkeys(labels[i] for labels, _ in cells)] for i in range(3))
-    left = 0 if captions else 8 * CELL // 12
+    left = 8 * CELL // 12 if any(lines) and not captions else 0
     shape = (len(blocks) * len(lines), len(columns))
     largest = max((max(row.get("width", 0), row.get("height", 0)) for _, row in cells), default=0)
     size = min(CELL, max(largest, CELL // 2), int(math.sqrt(MAX_PIXELS / max(1, shape[0] * shape[1]))) - GAP)

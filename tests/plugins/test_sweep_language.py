@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from clipig_core import InputError
 from clipig_core.kit import Document, Node, Place, Registry, read_yaml
@@ -19,6 +21,7 @@ from clipig_sweep.axes import Grid, grids, option, variable
 from clipig_sweep.folder import Folder
 from clipig_sweep.page import page
 from clipig_sweep.plan import Job, check_values, plan, seeded
+from clipig_sweep.sheet import CELL, GAP, sheet
 from clipig_sweep.sweep import Order
 
 REGISTRY = Registry()
@@ -269,6 +272,15 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script() -> None:
     text = page("demo", [])
     assert not re.search(r"https?://|@import|url\(", text)
     assert "default-src 'none'; img-src data:; style-src 'sha256-" in text
+
+
+@pytest.mark.parametrize(("axes", "named"), [(["seed=1..3"], False), (["epochs=[1, 2]", "seed=1..3"], True)])
+def test_a_sheet_has_room_for_names_of_rows_where_there_are_some(axes: list[str], named: bool) -> None:
+    rows = [{"name": job.name, "parameters": job.values, "width": 64, "height": 64} for job in jobs("", *axes)]
+    made = sheet(_grids("", *axes), rows)
+    assert made
+    with Image.open(io.BytesIO(made)) as image:
+        assert (image.width > 3 * (CELL // 2 + GAP)) == named
 
 
 def test_a_spreadsheet_runs_nothing_of_the_table(tmp_path: Path) -> None:
