@@ -282,10 +282,10 @@ def test_chroma_color_and_range_are_what_was_measured() -> None:
         apply_constraint("range", pixels, low=0.9, high=0.1)
 
 
-def rim(x: Tensor) -> Tensor:
+def rim(x: Tensor, inner: float) -> Tensor:
     """The measured formula."""
     y = torch.linspace(-1, 1, x.shape[2])
-    mask = ((torch.sqrt(y[:, None] ** 2 + y[None] ** 2) - 0.7) / 0.35).clamp(0, 1)
+    mask = ((torch.sqrt(y[:, None] ** 2 + y[None] ** 2) - inner) / 0.35).clamp(0, 1)
     box = F.avg_pool2d(F.pad(x, (6,) * 4, mode="reflect"), 13, 1)
     return 100 * (mask * ((x - box) ** 2)).mean((1, 2, 3))
 
@@ -293,7 +293,8 @@ def rim(x: Tensor) -> Tensor:
 def test_rim_is_what_was_measured() -> None:
     for side in (16, 100):
         pixels = images(2, side, side)
-        torch.testing.assert_close(apply_constraint("rim", pixels), rim(pixels), rtol=1e-4, atol=0)
+        torch.testing.assert_close(apply_constraint("rim", pixels), rim(pixels, 0.7), rtol=1e-4, atol=0)
+        torch.testing.assert_close(apply_constraint("rim", pixels, inner=0.2), rim(pixels, 0.2), rtol=1e-4, atol=0)
 
 
 def test_large_rims_are_those_of_small_pictures() -> None:
@@ -310,6 +311,8 @@ def test_the_middle_may_be_rough() -> None:
     pixels[:, :, 26:38, 26:38] = images(1, 12, 12)
     assert float(apply_constraint("rim", pixels)) == pytest.approx(0, abs=1e-6)
     assert float(apply_constraint("rim", pixels.roll(30, 3))) > 0.1
+    assert float(apply_constraint("rim", pixels.roll(8, 3))) == pytest.approx(0, abs=1e-6)
+    assert float(apply_constraint("rim", pixels.roll(8, 3), inner=0.1)) > 0.1
 
 
 def test_symmetry_is_the_mean_square_between_an_image_and_its_reflection() -> None:
