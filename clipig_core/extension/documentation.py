@@ -10,7 +10,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from clipig_core.errors import InputError, Place, PluginError, printable
+from clipig_core.errors import InputError, Place, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
 from clipig_core.language.nodes import Node
@@ -72,11 +72,11 @@ def parameter(declaration: Declaration) -> dict[str, object]:
 def parameters(registry: Registry) -> list[dict[str, Any]]:
     """What is declared of the parameters of all components that can be loaded, for JSON. Imports them.
 
-    Those of one name that mean the same are one entry; `of` says whose they are.
+    Those of one name that mean the same are one entry; `of` says whose they are. A component with a fault is left out.
     """
     found: dict[str, dict[str, Any]] = {}
     for component in (one for plugin in registry.plugins for one in plugin.components):
-        with contextlib.suppress(PluginError):
+        with contextlib.suppress(Exception):  # as declarations are the plugin's own code
             for declaration in component.params.values():
                 entry = parameter(declaration)
                 own = next(iter(registry.spellings(component)), component.name)
@@ -210,7 +210,7 @@ def written(value: object) -> str:
             if read_yaml(f"[{value}]", "text").plain_value() == [value]:
                 return value
         return json.dumps(value, ensure_ascii=False)
-    return "none" if value is None else json.dumps(plain(value))
+    return "none" if value is None else json.dumps(plain(value), default=str)
 
 
 # Examples

@@ -7,6 +7,7 @@ import importlib.metadata
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -86,7 +87,8 @@ class Component:
         try:
             if self.error:
                 raise ImportError(self.error)
-            with surroundings_kept(self.describe):
+            # What is printed must not get between the results of a command.
+            with contextlib.redirect_stdout(sys.stderr), surroundings_kept(self.describe):
                 return self.contract.load(self.target)
         except KeyboardInterrupt:
             raise

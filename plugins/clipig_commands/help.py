@@ -31,8 +31,8 @@ def help(ctx: click.Context, key: str | None, structured: bool) -> None:  # noqa
     """Explain KEY: what stands in a config under this name.
 
     KEY is a name such as `select`, a path such as `init.resolution`, a variable of expressions such as `t`, a
-    component such as `blur`, a parameter of one such as `blur.sigma` or `sigma`, or a command. Without it, all keys
-    are listed.
+    component such as `blur`, a parameter of one such as `blur.sigma`, or just `sigma` if that is no key, or a command.
+    Without it, all keys are listed.
 
     \b
     clipig help resolution
@@ -60,19 +60,24 @@ def of_others(ctx: click.Context, registry: Registry, name: str, structured: boo
 
     Raises:
         InputError: nothing has this name; what is near is named.
+        UsageError: it is a command, and was to be JSON.
     """
     from clipig_core.kit import nearest, page_of_parameter, parameters
 
+    whole = {f"{one.plugin.distribution}/{one.name}" for plugin in registry.plugins for one in plugin.components}
     if is_command(ctx, name):
+        if structured:
+            raise click.UsageError(f"'{name}' is a command, of which there is no JSON.")
         call(ctx, name, ["--help"])
-    elif name in known(registry) or name in registry.kinds or "/" in name:
+    elif name in whole.union(known(registry), registry.kinds):
         call(ctx, "plugins", [name, *(["--json"] if structured else [])])
     else:
         every = parameters(registry)
         found = [entry for entry in every if name in spellings(entry)]
         if not found:
             near = nearest(name, [*known(registry), *(spelling for entry in every for spelling in spellings(entry))])
-            raise InputError(Problem(f"nothing is called '{name}'", hint=near or "'clipig help' lists all keys"))
+            message = f"nothing is called '{name}'{registry.suspects()}"
+            raise InputError(Problem(message, hint=near or "'clipig help' lists all keys"))
         if structured:
             as_json(found)
         else:

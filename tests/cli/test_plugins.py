@@ -290,3 +290,43 @@ def test_examples_of_third_party_components_are_declared_or_made(acme: Path, mon
         "every: {ratio: 3, count: 3, small: 0.5, box: 1, way: left, number: 1, on: true, word: "
         in (entries["every"]["example"])
     )
+
+
+FAULTY = """\
+from clipig_core import hookimpl
+
+print("an advertisement")
+
+@hookimpl
+def clipig_transforms():
+    return {"blur": "shop_parts:blur", "wrong": "shop_parts:wrong", "nothing": "builtins:min"}
+"""
+PARTS = '''\
+from typing import Annotated
+from clipig_core import Param
+
+print("an advertisement")
+
+def blur(images, haze: Annotated[float, Param("How hazy.", min=0)] = 1.0):
+    """Blur otherwise."""
+    return images
+
+def wrong(images, strength: Annotated[float, Param("How strong.", min="0")] = 1.0):
+    """Declared in a wrong way."""
+    return images
+'''
+
+
+def test_parameters_can_be_asked_for_whatever_plugins_do(tmp_path: Path) -> None:
+    install(tmp_path, "shop", FAULTY)
+    (tmp_path / "shop_parts.py").write_text(PARTS)
+    where = {"PYTHONPATH": str(tmp_path)}
+    shown = clipig(tmp_path, "help", "stochastic_depth", "--json", **where)
+    assert (shown.returncode, json.loads(shown.stdout)[0]["max"]) == (0, 0.9)
+    own = clipig(tmp_path, "help", "shop/blur.haze", **where)
+    assert own.stdout.startswith("haze, a parameter of transform shop/blur\n  How hazy.\n")
+    near = clipig(tmp_path, "help", "blur.hase", **where)
+    assert near.returncode == 2
+    assert "did you mean 'shop/blur.haze'?" in near.stderr
+    assert "shop/blur" in clipig(tmp_path, "plugins", "shop/blur", "--json", **where).stdout
+    assert "no JSON" in clipig(tmp_path, "help", "run", "--json", **where).stderr
