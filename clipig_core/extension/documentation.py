@@ -10,7 +10,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from clipig_core.errors import InputError, Place, printable
+from clipig_core.errors import InputError, Place, PluginError, printable
 from clipig_core.extension.kinds import Kind, Stands
 from clipig_core.language.expressions import VARIABLES
 from clipig_core.language.nodes import Node
@@ -25,8 +25,9 @@ def documentation(component: Component, registry: Registry, spelling: str = "") 
     """What a component declares, for JSON; `spelling` is how a config names it. Imports it.
 
     Raises:
-        PluginError: it cannot be loaded.
+        PluginError: it cannot be loaded, or its declarations cannot be read.
     """
+    declared = component.params.values()  # first, as this says what is wrong with a signature
     return {
         "kind": component.kind,
         "name": component.name,
@@ -38,7 +39,7 @@ def documentation(component: Component, registry: Registry, spelling: str = "") 
         "doc": prose(component.doc),
         "random": component.random,
         "resizes": component.resizes,
-        "parameters": [parameter(declaration) for declaration in component.params.values()],
+        "parameters": [parameter(declaration) for declaration in declared],
         "also": [*component.contract.own(), *named_with(component, registry)],
         "example": example(component, spelling or component.name),
     }
@@ -76,7 +77,7 @@ def parameters(registry: Registry) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for component in (one for plugin in registry.plugins for one in plugin.components):
-        with contextlib.suppress(Exception):  # as declarations are the plugin's own code
+        with contextlib.suppress(PluginError):
             for declaration in component.params.values():
                 entry = parameter(declaration)
                 own = next(iter(registry.spellings(component)), component.name)

@@ -140,6 +140,8 @@ class Component:
                     declaration.default_value()
         except (PluginError, InputError) as error:
             raise PluginError(f"{self.describe()}: {error}") from error.__cause__
+        except Exception as error:
+            raise PluginError(f"{self.describe()}: its declarations cannot be read: {_reason(error)}") from error
         return params
 
     @contextmanager

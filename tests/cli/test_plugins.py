@@ -330,3 +330,7 @@ def test_parameters_can_be_asked_for_whatever_plugins_do(tmp_path: Path) -> None
     assert "did you mean 'shop/blur.haze'?" in near.stderr
     assert "shop/blur" in clipig(tmp_path, "plugins", "shop/blur", "--json", **where).stdout
     assert "no JSON" in clipig(tmp_path, "help", "run", "--json", **where).stderr
+    for name in ("wrong", "nothing"):
+        refused = clipig(tmp_path, "help", name, **where)  # Traceback is refused by `clipig` itself
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "its declarations cannot be read: " in refused.stderr
