@@ -118,8 +118,10 @@ class Lite(nn.Module):
     classes: Tensor
     """[1000, 1280]: for each class, what its features look like."""
     bias: Tensor
+    drawn: Tensor
+    """[N, 1280], of any length: the same for N things that are no classes."""
 
-    def __init__(self, state: Mapping[str, Tensor], depth: float) -> None:
+    def __init__(self, state: Mapping[str, Tensor], depth: float, drawn: Tensor | None = None) -> None:
         """From the state dict of efficientnet_lite_pytorch, and how many times the blocks of lite0 it has."""
         super().__init__()
         self.stem = Convolution(state, "_conv_stem", "_bn0", 2)
@@ -133,6 +135,12 @@ class Lite(nn.Module):
         self.head = Product(state, "_conv_head", "_bn1")
         self.register_buffer("classes", state["_fc.weight"])
         self.register_buffer("bias", state["_fc.bias"])
+        self.register_buffer("drawn", self.classes[:0] if drawn is None else drawn.to(self.classes.dtype))
+
+    def looks(self) -> Tensor:
+        """[1000 + N, 1280]: of each class what sets it apart from the others, and of each further thing, as long."""
+        apart = self.classes - self.classes.mean(0)
+        return torch.cat([apart, F.normalize(self.drawn, dim=1) * apart.norm(dim=1).mean()])
 
     def multiply_in(self, dtype: torch.dtype) -> None:
         """Choose the number format of the products of matrices, of which most of a net consists."""

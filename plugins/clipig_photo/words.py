@@ -1,4 +1,4 @@
-"""Which of the thousand classes a text names."""
+"""Which of the thousand classes, or of the things known from drawings, a text names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Found:
     """As the table spells it."""
 
     classes: tuple[int, ...]
-    """Which of the 1000 look like it; at least one."""
+    """Which of the 1000 look like it, or from 1000 on, of those known from drawings; at least one."""
 
     ignored: tuple[str, ...]
     """The other words of the text, without the small ones."""
@@ -82,7 +82,7 @@ def find(text: str) -> Found:
 
 
 def classes(word: str) -> tuple[int, ...]:
-    """The numbers, 0 to 999, of the classes of a word of the table."""
+    """The numbers of the classes of a word of the table; from 1000 on, of things known from drawings."""
     return tuple(map(int, table()[word]))
 
 

@@ -2,7 +2,8 @@
 
 The words are WordNet's names of the 1000 classes, without those of `left_out.txt` and without Latin, and the everyday
 words of `everyday.txt`, which says by name what they look like. The table lists each class with its first name, so that
-anyone can check it.
+anyone can check it. Things that no class looks like are those of `drawn.txt`: their numbers begin at 1000, and what
+they look like is learnt from drawings by `draw.py`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ def build() -> Words:
         words[name] = {str(numbers[0]): firsts[numbers[0]]}
     hidden = {key(word) for word in everyday(firsts)}
     words = {word: classes for word, classes in words.items() if key(word) not in hidden} | everyday(firsts)
+    spelled = {key(word): word for word in words}
+    for word, classes in drawn(len(names)).items():
+        if key(word) in spelled:
+            raise ValueError(f"drawn.txt: {word!r} is {words[spelled[key(word)]]} of photographs already")
+        words[word] = classes
     missing = {str(number) for number in range(len(names))}.difference(*words.values())
     if missing:
         raise ValueError(f"no word leads to {sorted((int(number), firsts[int(number)]) for number in missing)}")
@@ -94,6 +100,21 @@ def everyday(firsts: list[str]) -> Words:
                 raise ValueError(f"everyday.txt has {word!r} twice")
             words[word] = classes
     return words
+
+
+def drawn(first: int) -> Words:
+    """The words of `drawn.txt`; their numbers begin at `first`."""
+    order = drawings()
+    words: Words = {}
+    for line in _lines("drawn.txt"):
+        left, name = line.split(": ")
+        words |= {word: {str(first + order.index(name)): name} for word in left.split(", ")}
+    return words
+
+
+def drawings() -> list[str]:
+    """The emoji that `drawn.txt` names, in its order."""
+    return list(dict.fromkeys(line.split(": ")[1] for line in _lines("drawn.txt")))
 
 
 def _number(name: str, firsts: list[str]) -> int:
