@@ -30,6 +30,7 @@ EXAMPLES = ROOT / "examples"
 WORDS = tuple(
     line for line in (ROOT / "benchmarks" / "words.txt").read_text().splitlines() if line and not line.startswith("#")
 )
+DRAWN = ("tree", "house", "dragon", "robot", "moon", "heart", "unicorn", "skull", "crown", "star", "rose", "sun")
 COLORS = ("red heart on a white background", "red heart on a blue background", "red heart on a green background")
 TOGETHER = {"frame": ("hamburger", "frame")}  # what is meant to be added to another config
 ZOOM = 2
@@ -106,6 +107,7 @@ def labelled(image: Image.Image, text: str) -> Image.Image:
 
 PICTURES: dict[str, Callable[[], Image.Image]] = {
     "gallery": functools.partial(looks, "object", WORDS, 6),
+    "drawn": functools.partial(looks, "object", DRAWN, 6),
     "landscapes": functools.partial(looks, "landscape", ("castle", "volcano"), 2),
     "posters": functools.partial(looks, "poster", ("fox", "rooster"), 2),
     "backgrounds": functools.partial(sheet, COLORS, 3),
