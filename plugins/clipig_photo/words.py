@@ -36,7 +36,16 @@ KINDS = {
 PLURALS = (("ies$", "y"), ("ves$", "f"), ("ves$", "fe"), ("(?<=[sxzo])es$|(?<=[cs]h)es$", ""), ("s$", ""))
 """Endings of plurals, and those of the singular; a noun is tried with each."""
 
-IRREGULAR = {"mice": "mouse", "geese": "goose", "oxen": "ox", "wolves": "wolf", "calves": "calf", "children": "child"}
+IRREGULAR = {
+    "mice": "mouse",
+    "geese": "goose",
+    "oxen": "ox",
+    "wolves": "wolf",
+    "calves": "calf",
+    "children": "child",
+    "teeth": "tooth",
+    "feet": "foot",
+}
 
 
 @dataclass(frozen=True)

@@ -300,6 +300,7 @@ def test_a_crane_is_a_bird_and_the_other_one_has_a_longer_name() -> None:
         ("wolves", "wolf"),
         ("knives", "knife"),
         ("geese", "goose"),
+        ("teeth", "tooth"),
         ("churches", "church"),
         ("Pianos", "piano"),
         ("buses", "bus"),
