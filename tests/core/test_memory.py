@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
@@ -85,6 +86,25 @@ def test_a_cpu_without_memory_takes_smaller_chunks_and_paints_the_same() -> None
     list(whole)
     assert small.encoders["emoji"].chunk == 2
     torch.testing.assert_close(small.image, whole.image)
+
+
+class Saving(LinearEncoder):
+    """One whose graph keeps what it has computed, as those of networks do."""
+
+    def encode_image(self, images: torch.Tensor) -> torch.Tensor:
+        return super().encode_image(images.sigmoid().tanh())
+
+
+def test_a_run_that_is_over_leaves_no_tensors() -> None:
+    text = HEAD + "targets: [{batch_size: 9, features: [{text: x}], transforms: [{random_shift: 0 1}]}]"
+
+    def left() -> int:
+        list(run_of(text, Saving(AXES)))
+        gc.collect()
+        return sum(type(thing) is torch.Tensor for thing in gc.get_objects())
+
+    left()
+    assert left() == left()
 
 
 def test_no_memory_for_a_single_view_is_one_message_and_keeps_the_picture() -> None:
