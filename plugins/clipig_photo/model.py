@@ -30,6 +30,17 @@ SHA256 = {
 }
 """Of the files of weights, which have its beginning in their names."""
 
+MODELS = {
+    "photo": (("lite0", False), ("lite1", False)),
+    "photo-lite0": (("lite0", False),),
+    "photo-lite1": (("lite1", False),),
+    "photo-lite2": (("lite2", False),),
+    "photo-robust": (("lite0", True), ("lite1", True)),
+    "photo-robust0": (("lite0", True),),
+    "photo-robust1": (("lite1", True),),
+}
+"""Names of models: which nets, and whether they are the robust ones."""
+
 LEAST, MOST = 64, 320
 """Sides in pixels between which the nets still see what is there."""
 
@@ -110,6 +121,10 @@ def photo(
 
     What two hundred more things look like (`tree`, `robot`, `moon`) it learnt from drawings of them.
 
+    `photo-robust0` and `photo-robust1`, together `photo-robust`, are these nets after training under attack: what
+    changes their mind has to be large and clear. They see small views, of 64 to 128 pixels. They decide well what is
+    where, whole bodies on their ground, and paint coarsely; the others beside them paint faces and fur.
+
     With `stochastic_depth` (Huang et al. 2016), views that differ in anything are seen by other parts of a net. What
     all parts agree on is whole and looks natural; what only pleases the net as it is, such as a second head, is not.
 
@@ -120,12 +135,13 @@ def photo(
     Raises:
         RunError: the distribution with the weights is missing or damaged.
     """
-    nets = ["lite0", "lite1"] if name == "photo" else [name.removeprefix("photo-")]
-    return PhotoEncoder([load(net) for net in nets], device, dtype, stochastic_depth)
+    return PhotoEncoder([load(net, robust) for net, robust in MODELS[name]], device, dtype, stochastic_depth)
 
 
-def load(net: str) -> Lite:
+def load(net: str, robust: bool = False) -> Lite:
     """`lite0`, `lite1` or `lite2` with its weights, in float32 on the CPU. `logits` makes it a judge of pictures.
+
+    With `robust`, which the first two may be, all weights but those of the classes are others.
 
     Raises:
         RunError: the distribution with the weights is missing or damaged.
@@ -146,4 +162,9 @@ def load(net: str) -> Lite:
         )
     with as_file(files("clipig_photo") / "drawings.safetensors") as drawings, safe_open(drawings, "pt") as file:
         drawn = file.get_tensor(net)
-    return Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net], drawn)
+    lite = Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net], drawn)
+    if robust:
+        with as_file(files("clipig_photo") / "robust.safetensors") as weights, safe_open(weights, "pt") as file:
+            names = [name for name in file.keys() if name.startswith(f"{net}.")]  # noqa: SIM118 - it is no dict
+            lite.load_state_dict({name.removeprefix(f"{net}."): file.get_tensor(name) for name in names}, strict=False)
+    return lite

@@ -251,7 +251,7 @@ def test_help() -> None:
 
 def test_help_of_a_parameter() -> None:
     shown = " ".join(clipig("help", "stochastic_depth").stdout.split())
-    assert shown.startswith("stochastic_depth, a parameter of model photo, photo-lite0, photo-lite1, photo-lite2 ")
+    assert shown.startswith("stochastic_depth, a parameter of model photo, photo-lite0, photo-lite1, ")
     assert "float, from 0 to 0.9, default 0" in shown
     sizes = json.loads(clipig("help", "size", "--json").stdout)
     assert {"kind": "transform", "name": "resize"} in [owner for size in sizes for owner in size["of"]]
@@ -373,7 +373,7 @@ COMPLETIONS = [
     (["ma"], {"make"}),
     (["run", "--look", "t"], {"texture"}),
     (["make", "fox", "--look", "e"], {"emoji"}),
-    (["words", "photo-"], {"photo-lite0", "photo-lite1", "photo-lite2"}),
+    (["words", "photo-l"], {"photo-lite0", "photo-lite1", "photo-lite2"}),
     (["plugins", "random_sh"], {"random_shift"}),
     (["help", "init.me"], {"init.mean"}),
 ]

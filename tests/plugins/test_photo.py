@@ -56,6 +56,24 @@ def noise(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(1))
 
 
+CURVES: dict[str, tuple[str, Callable[[float], complex]]] = {
+    "star": ("gold", lambda t: (1 - 0.6 * (round(t / math.pi * 5) % 2)) * cmath.exp(1j * (t - math.pi / 2))),
+    "heart": (
+        "red",
+        lambda t: complex(math.sin(t) ** 3, (-13 * math.cos(t) + 5 * math.cos(2 * t) + 2 * math.cos(3 * t)) / 16),
+    ),
+}
+
+
+def drawing(word: str) -> Tensor:
+    """[1, 3, 128, 128]: a plain shape of one colour on grey."""
+    color, curve = CURVES[word]
+    picture = Image.new("RGB", (128, 128), "lightgray")
+    points = [64 + 64j + 54 * curve(number * math.pi / 5 / 8) for number in range(0, 80, 8 if word == "star" else 1)]
+    ImageDraw.Draw(picture).polygon([(point.real, point.imag) for point in points], color)
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
+
+
 @pytest.mark.parametrize(("net", "height", "width"), LOGITS)
 def test_the_networks_are_those_that_were_published(net: str, height: int, width: int) -> None:
     if net == "lite2":
@@ -65,7 +83,9 @@ def test_the_networks_are_those_that_were_published(net: str, height: int, width
     torch.testing.assert_close(logits[0, :8], torch.tensor(LOGITS[net, height, width]), rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["photo", "photo-lite0", "photo-lite1"])
+@pytest.mark.parametrize(
+    "name", ["photo", "photo-lite0", "photo-lite1", "photo-robust", "photo-robust0", "photo-robust1"]
+)
 def test_contract(name: str) -> None:
     testing.check_model(photo, name)
 
@@ -122,6 +142,35 @@ def test_views_that_noise_made_too_bright_or_too_dark_keep_their_whole_gradient(
     wanted = torch.linspace(-1, 1, views.numel()).view_as(views)
     (found,) = torch.autograd.grad(prepared, views, wanted)
     assert torch.equal(found, wanted)
+
+
+ROBUST = {"photo-robust0": "photo-lite0", "photo-robust1": "photo-lite1"}
+
+
+@pytest.mark.parametrize(("robust", "published"), ROBUST.items())
+def test_a_robust_net_is_hard_to_deceive(robust: str, published: str) -> None:
+    """A change that is hardly seen makes a heart a volcano for the published net, and not for the robust one."""
+    heart = drawing("heart")
+    changed = {}
+    for name in (robust, published):
+        encoder = photo(name, CPU, torch.float32)
+        wanted, picture = encoder.encode_text(["volcano"]), heart.clone()
+        before = float((encoder.encode_image(heart) * wanted).sum())
+        for _ in range(10):
+            picture.requires_grad_()
+            (gradient,) = torch.autograd.grad((encoder.encode_image(picture) * wanted).sum(), picture)
+            moved = picture.detach() + 0.5 * gradient / gradient.norm() - heart
+            picture = heart + moved * (1 / moved.norm()).clamp(max=1)
+        changed[name] = float((encoder.encode_image(picture) * wanted).sum()) - before
+    assert changed[published] > 3 * changed[robust] > 0
+
+
+@pytest.mark.parametrize(("robust", "published"), ROBUST.items())
+@pytest.mark.parametrize("word", ["heart", "star"])
+def test_a_robust_net_sees_the_same(robust: str, published: str, word: str) -> None:
+    seen = [photo(name, CPU, torch.float32).encode_image(drawing(word)) for name in (robust, published)]
+    assert F.cosine_similarity(*seen) > 0.6
+    assert torch.equal(*(photo(name, CPU, torch.float32).encode_text([word]) for name in (robust, published)))
 
 
 def test_later_blocks_are_skipped_more_often_and_nothing_is_lost_on_average() -> None:
@@ -227,27 +276,11 @@ def test_what_is_known_of_drawings_is_in_the_order_of_the_table() -> None:
     assert [known[1000 + number] for number in range(len(names))] == names
 
 
-@pytest.mark.parametrize(
-    ("word", "curve", "color"),
-    [
-        ("star", lambda t: (1 - 0.6 * (round(t / math.pi * 5) % 2)) * cmath.exp(1j * (t - math.pi / 2)), "gold"),
-        (
-            "heart",
-            lambda t: complex(math.sin(t) ** 3, (-13 * math.cos(t) + 5 * math.cos(2 * t) + 2 * math.cos(3 * t)) / 16),
-            "red",
-        ),
-    ],
-)
-def test_a_drawing_is_most_like_what_it_shows(
-    word: str, curve: Callable[[float], complex], color: str, lite0: PhotoEncoder
-) -> None:
-    picture = Image.new("RGB", (128, 128), "lightgray")
-    points = [64 + 64j + 54 * curve(number * math.pi / 5 / 8) for number in range(0, 80, 8 if word == "star" else 1)]
-    ImageDraw.Draw(picture).polygon([(point.real, point.imag) for point in points], color)
-    image = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 255
+@pytest.mark.parametrize("word", CURVES)
+def test_a_drawing_is_most_like_what_it_shows(word: str, lite0: PhotoEncoder) -> None:
     others = {words.classes(one): one for one in words.known_words() if words.classes(one)[0] >= 1000}
     everything = lite0.encode_text([word, *others.values()])
-    similarity = everything @ lite0.encode_image(image)[0]
+    similarity = everything @ lite0.encode_image(drawing(word))[0]
     assert (similarity > similarity[0]).sum() < 3
 
 
