@@ -108,7 +108,7 @@ def labelled(image: Image.Image, text: str) -> Image.Image:
 PICTURES: dict[str, Callable[[], Image.Image]] = {
     "gallery": functools.partial(looks, "object", WORDS, 6),
     "drawn": functools.partial(looks, "object", DRAWN, 6),
-    "landscapes": functools.partial(looks, "landscape", ("castle", "volcano"), 2),
+    "landscapes": functools.partial(looks, "landscape", ("castle", "volcano", "valley"), 3),
     "posters": functools.partial(looks, "poster", ("fox", "rooster"), 2),
     "backgrounds": functools.partial(sheet, COLORS, 3),
     **{f"walkthrough-{number}": functools.partial(lesson, number) for number in range(1, len(lessons()) + 1)},
