@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from clipig_core.engine.encoding import ChunkedEncoder, GuardedEncoder
 from clipig_core.engine.memory import picture_problem
 from clipig_core.engine.objective import WantedFeature
 from clipig_core.engine.targets import BoundTarget
-from clipig_core.errors import InputError, PluginError
+from clipig_core.errors import InputError, PluginError, Problem
 
 log = logging.getLogger("clipig")
 
@@ -128,7 +129,7 @@ class Assembly:
             else:
                 problems += refusal.problems
         if problems:
-            raise InputError(problems)
+            raise InputError(_gathered(problems))
         for target in targets:
             if target.fair and target.features and target.encoder:
                 target.make_fair(target.encoder.features(image()))
@@ -162,6 +163,18 @@ class Assembly:
         if not vector.isfinite().all():
             raise PluginError(f"{component.describe()} returned a feature that is not finite")
         return WantedFeature(index, plan, F.normalize(vector.detach().float().to(self.device), dim=0))
+
+
+def _gathered(problems: Sequence[Problem]) -> list[Problem]:
+    """Each message once: models of several targets say the same of the same word."""
+    alike: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.message, problem.hint), []).append(problem)
+    gathered = []
+    for first, *others in alike.values():
+        places = f", here and in {len(others)} more place{'s' * (len(others) > 1)}" if others else ""
+        gathered.append(replace(first, message=first.message + places))
+    return gathered
 
 
 def _what(feature: FeaturePlan) -> tuple[str, str]:

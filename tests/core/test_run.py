@@ -642,6 +642,15 @@ def test_a_feature_that_no_model_knows_is_an_error() -> None:
     assert [problem.place and problem.place.line for problem in problems] == [5, 5]
 
 
+def test_the_same_said_by_several_models_is_said_once() -> None:
+    text = "targets:\n" + "- {features: [{text: zz}]}\n" * 3 + "- {features: [{text: yy}]}\n"
+    problems = problems_of(lambda: run_of(HEAD + text, Knowing(AXES)))
+    assert [(problem.message, problem.place and problem.place.line) for problem in problems] == [
+        ("no word is known of 'zz', here and in 2 more places", 6),
+        ("no word is known of 'yy'", 9),
+    ]
+
+
 def test_each_model_has_one_pass_for_all_its_targets() -> None:
     own = LinearEncoder(AXES)
     text = "targets:\n" + "- {batch_size: 3, features: [{text: x}], transforms: [{noise: .1}]}\n" * 2
