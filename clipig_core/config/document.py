@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipig_core.config.templates import fill, gaps
-from clipig_core.errors import InputError, Place, PluginError, Problem, raise_all
+from clipig_core.errors import InputError, Place, PluginError, Problem, nearest, raise_all
 from clipig_core.extension.kinds import KINDS, Stands
 from clipig_core.extension.registry import Registry
 from clipig_core.language.nodes import Node
@@ -106,7 +106,18 @@ def document(
     merged = Document.read(sources, options, registry)
     for path, text in changes:
         merged = merged.override(path, read_yaml(text, f"--set {path}"))
+    _check_used(options.get("vars"), merged.variables)
     return merged.filled()
+
+
+def _check_used(given: object, used: Collection[str]) -> None:
+    """Raises InputError if options give values to variables that no text has."""
+    unused = [name for name in given if name not in used] if isinstance(given, dict) else []
+    hint = "" if used else "it has no variables"
+    raise_all(
+        Problem(f"no text of the config has '{{{{{name}}}}}'", Place(f"--var {name}"), hint or nearest(name, used))
+        for name in unused
+    )
 
 
 def override(node: Node, path: str, value: Node) -> Node:
@@ -161,6 +172,8 @@ def filled_in(node: Node) -> Node:
         if isinstance(value.value, dict | list | None):
             problems.append(Problem(f"the variable '{name}' is {value.describe()}", value.place, "expected one value"))
         values[name] = str(value.value)
+        if not values[name].isascii() and any("\ud800" <= char <= "\udfff" for char in values[name]):
+            problems.append(Problem(f"the variable '{name}' is not a text in UTF-8", value.place))
     document = replace(node, value={name: value for name, value in node.value.items() if name != "vars"})
     for name, place in gaps(document):
         if name not in values:

@@ -107,36 +107,40 @@ class Assembly:
         A feature that its target's model does not know is left out if the same one is known to the model of another.
         """
         targets: list[BoundTarget] = []
-        known: set[tuple[str, str]] = set()
+        known: dict[tuple[str, str], list[str]] = {}
         missing: list[tuple[FeaturePlan, str, InputError]] = []
         for index, plan in enumerate(self.plan.targets):
             if not context.active(plan.section, f"targets/{index}"):
                 continue
             encoder, features = None, []
             if plan.features:
-                name, encoder = self._encoder(plan.model or self.plan.choices["model"])
+                model = plan.model or self.plan.choices["model"]
+                encoder = self._encoder(model)
                 for number, feature in enumerate(plan.features):
                     try:
                         features.append(self._feature(number, feature, encoder))
-                        known.add(_what(feature))
+                        known.setdefault(_what(feature), []).append(model.name)
                     except InputError as error:
-                        missing.append((feature, name, error))
+                        missing.append((feature, model.name, error))
             targets.append(BoundTarget(index, plan, encoder, features))
-        problems = []
+        problems, deaf = [], {}
         for feature, name, refusal in missing:
             if _what(feature) in known:
-                log.warning("the model %s does not know '%s', which is left to the others", name, _what(feature)[1])
+                deaf.setdefault(_what(feature), []).append(name)
             else:
                 problems += refusal.problems
         if problems:
             raise InputError(_gathered(problems))
+        for what, names in deaf.items():
+            others = " and ".join(dict.fromkeys(known[what]))
+            log.warning("'%s' is unknown to %s, and left to %s", what[1], ", ".join(dict.fromkeys(names)), others)
         for target in targets:
             if target.fair and target.features and target.encoder:
                 target.make_fair(target.encoder.features(image()))
         return targets
 
-    def _encoder(self, use: Use) -> tuple[str, ChunkedEncoder]:
-        """The encoder of a model, which is made once, with its name."""
+    def _encoder(self, use: Use) -> ChunkedEncoder:
+        """The encoder of a model, which is made once."""
         settings, given = self.plan.settings.fixed, use.dump()
         name = f"{use.name} {json.dumps(given, default=str)}" if given else use.name
         if name not in self.encoders:
@@ -144,7 +148,7 @@ class Assembly:
             encoder = GuardedEncoder(own or self._model(use, name), use.component)
             chunk = None if settings.chunk == "auto" else settings.chunk
             self.encoders[name] = ChunkedEncoder(encoder, self.device, self.dtype, chunk, settings.compile)
-        return name, self.encoders[name]
+        return self.encoders[name]
 
     def _model(self, use: Use, name: str) -> Encoder:
         """A model that is loaded, or has been."""

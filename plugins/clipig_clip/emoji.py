@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
+from textwrap import shorten
 from types import MappingProxyType
 
 import torch
@@ -38,14 +39,22 @@ class EmojiEncoder(ClipEncoder):
         self.known, self.names = known, names
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
-        texts = [self.names.get(_bare(text), text) for text in texts]
+        texts = [self._named(_plain(text)) for text in texts]
         for text in texts:
-            unknown = [word for word in text.split() if not self._knows(word)]
-            if unknown and len(unknown) == len(text.split()):
-                raise InputError(f"the emoji model knows none of these words: {', '.join(unknown)}")
+            words = list(dict.fromkeys(text.split()))
+            unknown = [word for word in words if not self._knows(word)]
+            listed = shorten(", ".join(unknown), 200, placeholder=" ...")
+            if unknown and len(unknown) == len(words):
+                raise InputError(f"the emoji model knows none of these words: {listed}")
             if unknown:
-                log.warning("the emoji model does not know: %s", ", ".join(unknown))
+                log.warning("the emoji model does not know: %s", listed)
         return super().encode_text(texts)
+
+    def _named(self, text: str) -> str:
+        """The text that stands for this one, or for the one of which it is the plural."""
+        bare = _bare(text)
+        forms = (re.sub(ending, "", bare) for ending in ("", "s$", "es$"))
+        return next((self.names[form] for form in forms if form in self.names), text)
 
     def _knows(self, word: str) -> bool:
         tokens = clip.tokenize(word, context_length=self.context_length, truncate=True)[0]
@@ -58,9 +67,14 @@ def names() -> dict[str, str]:
     return found
 
 
+def _plain(text: str) -> str:
+    """`fox` for `"fox"!`: without signs that are no part of words, if it has any words."""
+    return " ".join(re.sub(r"[^\w\s'\u2019.,-]|_", " ", text).split()) or text
+
+
 def _bare(text: str) -> str:
-    """`orange` for `an Orange`."""
-    return re.sub(r"^(?:an?|the) ", "", " ".join(text.lower().split()))
+    """`orange` for `an Orange.`"""
+    return re.sub(r"^(?:an?|the) ", "", text.lower()).rstrip(".,")
 
 
 def emoji(name: str, device: torch.device, dtype: torch.dtype) -> EmojiEncoder:

@@ -15,6 +15,9 @@ from clipig_core.kit import Encoder, prepare
 
 log = logging.getLogger("clipig")
 
+LARGEST = 1e30
+"""Of weights."""
+
 Models = Annotated[Sequence[Callable[..., Encoder]], Nested("model", many=True)]
 
 
@@ -36,9 +39,10 @@ def ensemble(
         ValueError: there are not as many weights as models, or one is not above 0.
         InputError: none of the models knows a text.
     """
-    counts = [1.0] * len(models) if weights is None else [_number(weight) for weight in weights]
+    given = weights if isinstance(weights, list) else [weights]
+    counts = [1.0] * len(models) if weights is None else [_number(weight) for weight in given]
     if len(counts) != len(models):
-        raise ValueError(f"there are {len(models)} models and {len(counts)} weights")
+        raise ValueError(f"there are {len(models)} models and {len(counts)} weight{'s' * (len(counts) != 1)}")
     return Ensemble([model(device, dtype) for model in models], counts, device)
 
 
@@ -90,7 +94,7 @@ class Ensemble:
 
 
 def _number(weight: object) -> float:
-    """Raises ValueError if it is no number above 0."""
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+    """Raises ValueError if it is no number above 0, or too large a one to be added to others."""
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= LARGEST:
         raise ValueError(f"a weight is a number above 0, not {weight!r}")
     return float(weight)

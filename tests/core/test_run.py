@@ -625,9 +625,7 @@ def test_a_feature_that_only_some_models_know_is_left_to_them(caplog: pytest.Log
     text = "targets: [{name: a, features: [{text: qqq}]}, {name: b, model: emoji, features: [{text: qqq}]}]"
     with caplog.at_level(logging.WARNING, "clipig"):
         run = run_of(HEAD.replace("model: emoji", "model: RN50") + text, Knowing({"qqq": (1.0, 0, 0, 0)}))
-    assert [record.getMessage() for record in caplog.records] == [
-        "the model emoji does not know 'qqq', which is left to the others"
-    ]
+    assert [record.getMessage() for record in caplog.records] == ["'qqq' is unknown to emoji, and left to RN50"]
     assert [len(target.features) for target in run.targets] == [1, 0]
     assert [len(result.features) for result in next(run).targets] == [1, 0]
 

@@ -90,7 +90,9 @@ def test_what_is_wrong_with_models_of_an_ensemble_has_its_place(given: str, mess
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("weights", ["[1]", "[1, 0]", "[1, x]", "[1, true]", "[1, .inf]", "[[1], 2]"])
+@pytest.mark.parametrize(
+    "weights", ["[1]", "[1, 0]", "[1, x]", "[1, true]", "[1, .inf]", "[1, 1e308]", "[[1], 2]", "3"]
+)
 def test_weights_are_numbers_above_zero_one_for_each(weights: str) -> None:
     model = f"{{ensemble: {{models: [emoji, emoji], weights: {weights}}}}}"
     plan = planned(f"model: {model}\nresolution: 32\ntargets: [features: [text: fox]]")

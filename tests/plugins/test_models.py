@@ -96,11 +96,19 @@ def test_words_that_the_model_never_saw_are_named(bundled: EmojiEncoder, caplog:
     assert caplog.messages == ["the emoji model does not know: baroque, chiaroscuro"]
 
 
+def test_signs_around_words_do_not_count(bundled: EmojiEncoder) -> None:
+    plain, *same = bundled.encode_text(["red fox", '"red fox"', "@red: fox!", "  red\u2026 fox "])
+    assert all(torch.equal(plain, one) for one in same)
+    with pytest.raises(InputError, match=r"none of these words: \?!"):
+        bundled.encode_text(["?!"])
+
+
 def test_everyday_words_that_several_emoji_share_stand_for_one_of_them(bundled: EmojiEncoder) -> None:
     things = emoji_things("emoji-things", CPU, torch.float32)
     assert {"cup", "orange", "clock", "beagle"} <= things.names.keys()
     assert not things.names.keys() & {name.lower() for name in things.names.values()}
-    first, *same, other = things.encode_text(["hot beverage", "cup", "a Cup", "the  cup", "a cup of gold"])
+    cups = ["cup", "a Cup", "the  cup", "cup.", '"cup"!', "cups"]
+    first, *same, other = things.encode_text(["hot beverage", *cups, "a cup of gold"])
     assert all(torch.equal(first, one) for one in same)
     assert not torch.allclose(first, other, atol=0.1)
     assert torch.equal(things.encode_text(["fox"]), bundled.encode_text(["fox"]))

@@ -248,6 +248,17 @@ def test_a_damaged_distribution(content: bytes | None, tmp_path: Path, monkeypat
         load("lite1")
 
 
+@pytest.mark.parametrize("name", ["robust", "drawings"])
+def test_weights_of_this_package_that_are_damaged(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in model.FOLDER.glob("*.safetensors"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= file.stem == name
+        (tmp_path / file.name).write_bytes(content)
+    monkeypatch.setattr(model, "FOLDER", tmp_path)
+    with pytest.raises(RunError, match=f"clipig is damaged: '.*{name}.safetensors'(.|\n)*--force-reinstall clipig"):
+        load("lite0", robust=True)
+
+
 # Words
 
 
@@ -372,6 +383,10 @@ def test_the_first_thing_counts(text: str, word: str, ignored: tuple[str, ...]) 
         ("drgon", "'drgon' is no word that the photo model knows .*'dragonfly'"),
         ("a purple drgon", "'purple', 'drgon': none is a word that the photo model knows"),
         ("qqqq", "'qqqq' is no word that the photo model knows$"),
+        ("qqqq QQqq", "'qqqq' is no word that the photo model knows$"),
+        ("stra\u00dfe", "'strasse' is no word that"),
+        ("sm\u00f8r", "'sm\u00f8r' is no word that"),
+        (" ".join(f"q{number}q" for number in range(900)), "'q5q' and 894 more: none is a word"),
         ("", "'' names nothing that the photo model knows$"),
         ("a photo of the", "names nothing that the photo model knows$"),
         ("admiral", "did you mean 'admiral butterfly'"),

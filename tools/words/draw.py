@@ -6,6 +6,7 @@ those of all others and from differences between drawings of one thing (Fisher's
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def main() -> None:
         found = directions(features(net, data), torch.tensor(data.concept))[numbers]
         tensors[net] = (found / found.abs().amax(1, keepdim=True) * 127).round().to(torch.int8)
     save_file(tensors, FILE, {"names": json.dumps(drawings())})
+    print("SHA-256:", hashlib.sha256(FILE.read_bytes()).hexdigest())
 
 
 @torch.no_grad()
