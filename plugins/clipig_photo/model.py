@@ -32,7 +32,7 @@ SHA256 = {
 
 FOLDER = Path(__file__).parent
 DRAWINGS = "4c78cb3fdcff36675912f067209c6774905008c105efb275511f709bbcc58160"
-ROBUST = "bd854fd5eb0f80494d1132c2c09e32b09b9102e5fbcac381a90088a426039138"
+ROBUST = "1bf55611316a87a709aa8a80207f2eb04d9f2ffea480f4d84a24fc94c40bea41"
 """SHA-256 of what `tools/words/draw.py` and `tools/photo/train.py` write here, and print."""
 
 MODELS = {

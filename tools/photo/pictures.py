@@ -1,7 +1,8 @@
-"""The pictures that the robust photo models are trained on: photographs and cut-outs of Debian's packages for children.
+"""The pictures that the robust photo models are trained on: cut-outs, drawings and photographs.
 
-`collect(folder)` downloads them once, with `apt-get` and `dpkg-deb`, and keeps them there in one `.npz`. Nobody says
-what a picture shows: the nets as they were published do.
+Cut-outs and photographs come from Debian's packages for children, drawings from the emoji sets of the npm registry.
+`collect(folder)` downloads them once, with `apt-get`, `dpkg-deb` and `npm`, and keeps them there in one `.npz`. Nobody
+says what a picture shows: the nets as they were published do.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +21,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "emoji"))
+import dataset
+
 PACKAGES = (
     "tuxpaint-stamps-default",  # 2022.06.04-1
     "gcompris-qt-data",  # 3.1-2
@@ -26,6 +32,15 @@ PACKAGES = (
     "lomiri-wallpapers-20.04",  # 20.04.0-2
     "mate-backgrounds",  # 1.26.0-1
 )
+SHADED = "@lobehub/fluent-emoji-3d", "1.1.0"
+"""The npm package of emoji that look like models of clay."""
+
+NO_DRAWINGS = re.compile("1f3f[b-f]|1f1e.|1f1f.")
+"""In the names of shaded emoji: skin tones, which come without as well, and letters."""
+
+DRAWINGS, SHADINGS = 0.5, 0.35
+"""How often drawings and shaded emoji are to be seen for each time that another cut-out is."""
+
 NO_THINGS = ("/symbols/", "flags", "roadsigns", "hanukkah", "paintings")
 """Parts of the names of pictures that show signs, or pieces of a puzzle."""
 
@@ -41,7 +56,7 @@ class Pictures(NamedTuple):
     cut_outs: Tensor
     """[N, 4, S, S] uint8, straight alpha: one thing each, as large as fits."""
     weights: Tensor
-    """[N]: how often each is to be seen; drawings less often than photographs."""
+    """[N]: how often each is to be seen; drawings less often than what is cut out of photographs."""
     photographs: Tensor
     """[M, 3, S, S] uint8: squares of photographs and of backgrounds."""
     whole: Tensor
@@ -73,6 +88,10 @@ def _arrays(folder: Path) -> dict[str, np.ndarray]:
         photographs += squares
         if "backgrounds" in name and name.endswith(".jpg"):
             photographs += _pieces(image)
+    seen = sum(weights)
+    for share, images in ((DRAWINGS, _drawings(folder)), (SHADINGS, _shaded(folder))):
+        cut_outs += images
+        weights += [share * seen / len(images)] * len(images)
     return {
         "cut_outs": np.stack(cut_outs).transpose(0, 3, 1, 2),
         "weights": np.array(weights, np.float32),
@@ -112,6 +131,25 @@ def _images(tree: Path) -> Iterator[tuple[str, Image.Image]]:
             image = image.convert("RGBA")
             image.thumbnail((1400, 1400))
             yield str(path.relative_to(tree)), image
+
+
+def _drawings(folder: Path) -> list[np.ndarray]:
+    """Those that the emoji model learns from."""
+    dataset.RENDER_SIZE = CUT_OUT
+    drawn = dataset.build(folder, 2).images
+    return [_framed(Image.fromarray(image), image[..., 3] > 20) for image in drawn]
+
+
+def _shaded(folder: Path) -> list[np.ndarray]:
+    name, version = SHADED
+    subprocess.run(["npm", "pack", "--silent", f"{name}@{version}"], cwd=folder, check=True)
+    found = []
+    with tarfile.open(folder / f"{name.lstrip('@').replace('/', '-')}-{version}.tgz") as archive:
+        for member in sorted(archive, key=lambda member: member.name):
+            if member.name.endswith(".webp") and not NO_DRAWINGS.search(member.name):
+                image = Image.open(archive.extractfile(member)).convert("RGBA")  # type: ignore[arg-type]
+                found.append(_framed(image, np.asarray(image.getchannel("A")) > 20))
+    return found
 
 
 def _framed(image: Image.Image, there: np.ndarray) -> np.ndarray:

@@ -1,21 +1,26 @@
 """Train the robust photo models: `python tools/photo/train.py FOLDER`, an hour for each net on one core.
 
-A net goes on from its published weights. It is to see in a small picture, changed by an attack, what the net as it was
-published sees in the whole one: the same direction of features, the same classes. So it needs no labels, and its
-features keep their meaning. Without attacks, the gradient of such a net is a fine noise that changes what the net sees
-and nobody else; now it has to draw shapes (Santurkar et al. 2019, "Image synthesis with a single (robust) classifier";
-the loss is that of Schlarmann et al. 2024, "Robust CLIP", with classes beside the features).
+    python tools/photo/train.py FOLDER                                               # from the published weights
+    python tools/photo/train.py FOLDER --go-on --rate 5e-4 --steps 6200 --net lite0  # from the shipped ones
+    python tools/photo/train.py FOLDER --go-on --rate 5e-4 --steps 5000 --net lite1
+
+A net goes on from its published weights, or from where this script was before. It is to see in a small picture, changed
+by an attack, what the net as it was published sees in the whole one: the same direction of features, the same classes.
+So it needs no labels, and its features keep their meaning. Without attacks, the gradient of such a net is a fine noise
+that changes what the net sees and nobody else; now it has to draw shapes (Santurkar et al. 2019, "Image synthesis with a
+single (robust) classifier"; the loss is that of Schlarmann et al. 2024, "Robust CLIP", with classes beside the features).
 
 The pictures are those of `pictures.py`, the result is `plugins/clipig_photo/robust.safetensors`. The file that is
-there was made by a forerunner of this script in several goes, 5,700 steps for lite0 and 4,000 for lite1, with the same
-losses, attacks and nearly the same pictures. The first 2,100 steps of lite0 were under attacks of twice the radius,
-which cost it knowledge.
+there was made by the last two commands, from one that a forerunner of this script had made in several goes, 5,700 steps
+for lite0 and 4,000 for lite1, with the same losses and attacks, and no drawings. The first 2,100 steps of lite0 were
+under attacks of twice the radius, which cost it knowledge.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import math
 import time
 from pathlib import Path
@@ -50,13 +55,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where downloads and weights are kept")
     parser.add_argument("--net", choices=NETS, help="only this one; the file is written when all have been trained")
+    parser.add_argument("--go-on", action="store_true", help="from the weights that are shipped")
+    parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     data = collect(args.folder)
     for net in [args.net] if args.net else NETS:
         torch.manual_seed(args.seed)
-        torch.save(train(net, data, args.steps), args.folder / f"{net}.pt")
+        torch.save(train(net, data, args.steps, args.rate, args.go_on), args.folder / f"{net}.pt")
     files = {net: args.folder / f"{net}.pt" for net in NETS}
     if all(file.exists() for file in files.values()):
         write({net: torch.load(file, weights_only=True) for net, file in files.items()})
@@ -71,28 +78,29 @@ def write(states: dict[str, dict[str, Tensor]]) -> None:
         if name not in ("classes", "bias", "drawn")
     }
     save_file(tensors, FILE, {"format": "pt"})
+    print("SHA-256:", hashlib.sha256(FILE.read_bytes()).hexdigest())
 
 
-def train(net: str, data: Pictures, steps: int) -> dict[str, Tensor]:
+def train(net: str, data: Pictures, steps: int, rate: float, go_on: bool) -> dict[str, Tensor]:
     """The state of a net after that many steps, averaged over the last of them."""
     published = load(net)
     published.multiply_in(torch.bfloat16)
-    trained = trainable(load(net))
+    trained = trainable(load(net, robust=go_on))
     average = copy.deepcopy(trained.state_dict())
     looks = F.normalize(published.looks(), dim=1)
-    optimizer = torch.optim.Adam(trained.parameters(), RATE, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(trained.parameters(), rate, betas=(0.9, 0.99))
     start, losses = time.time(), 0.0
     for step in range(steps):
         done = step / steps
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 150) * (0.515 + 0.485 * math.cos(math.pi * done))
+            group["lr"] = rate * min(1, (step + 1) / 150) * (0.515 + 0.485 * math.cos(math.pi * done))
         if step % 2 == 0:
             whole = views(data)
             with torch.no_grad():
                 wanted = F.normalize(published(whole), dim=1)
         else:
             whole = whole.flip(3)  # which shows the same, so the published net need not be asked again
-        images, radius = shrunk(whole, min(1.0, 0.2 + 3 * done))
+        images, radius = shrunk(whole, 1.0 if go_on else min(1.0, 0.2 + 3 * done))
         loss = away(trained, attacked(trained, images, wanted, looks, radius), wanted, looks).mean()
         optimizer.zero_grad()
         loss.backward()
