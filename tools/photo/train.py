@@ -7,8 +7,8 @@
 A net goes on from its published weights, or from where this script was before. It is to see in a small picture, changed
 by an attack, what the net as it was published sees in the whole one: the same direction of features, the same classes.
 So it needs no labels, and its features keep their meaning. Without attacks, the gradient of such a net is a fine noise
-that changes what the net sees and nobody else; now it has to draw shapes (Santurkar et al. 2019, "Image synthesis with a
-single (robust) classifier"; the loss is that of Schlarmann et al. 2024, "Robust CLIP", with classes beside the features).
+that changes what the net sees and nobody else; now it has to draw shapes (Santurkar et al. 2019, "Image synthesis with
+a single (robust) classifier"; the loss is that of Schlarmann et al. 2024, "Robust CLIP", with classes beside features).
 
 The pictures are those of `pictures.py`, the result is `plugins/clipig_photo/robust.safetensors`. The file that is
 there was made by the last two commands, from one that a forerunner of this script had made in several goes, 5,700 steps
