@@ -123,7 +123,8 @@ class Assembly:
                     except InputError as error:
                         missing.append((feature, model.name, error))
             targets.append(BoundTarget(index, plan, encoder, features))
-        problems, deaf = [], {}
+        problems: list[Problem] = []
+        deaf: dict[tuple[str, str], list[str]] = {}
         for feature, name, refusal in missing:
             if _what(feature) in known:
                 deaf.setdefault(_what(feature), []).append(name)
